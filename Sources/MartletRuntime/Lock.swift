@@ -1,0 +1,32 @@
+public import Glibc
+
+/// Guards a value that several threads use. The only lock of the project.
+///
+/// A pthread mutex, since thread sanitizer on this toolchain reports races on `Synchronization.Mutex` that are none.
+/// Used in executor inboxes, the committer, backends and metrics; never held across a call that may wait for another lock.
+@safe
+public final class Lock<Value>: @unchecked Sendable {  // the mutex orders every access to `value`
+    @usableFromInline let mutex: UnsafeMutablePointer<pthread_mutex_t>
+    @usableFromInline var value: Value
+
+    public init(_ value: consuming sending Value) {
+        self.value = value
+        unsafe mutex = .allocate(capacity: 1)
+        unsafe mutex.initialize(to: pthread_mutex_t())
+        let status = unsafe pthread_mutex_init(mutex, nil)
+        precondition(status == 0)
+    }
+
+    deinit {
+        unsafe pthread_mutex_destroy(mutex)
+        unsafe mutex.deallocate()
+    }
+
+    /// Runs `body` with exclusive access to the value.
+    @inlinable
+    public func withLock<R, E: Error>(_ body: (inout Value) throws(E) -> R) throws(E) -> R {
+        unsafe pthread_mutex_lock(mutex)
+        defer { unsafe pthread_mutex_unlock(mutex) }
+        return try body(&value)
+    }
+}
