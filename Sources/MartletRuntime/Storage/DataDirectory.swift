@@ -23,7 +23,8 @@ public final class DataDirectory: Sendable {
     public init(at path: String, expecting expected: Manifest) throws(StorageError) {
         self.path = path
         try Self.makeDirectories(path)
-        identity = try Self.canonical(path)
+        let identity = try Self.canonical(path)
+        self.identity = identity
         guard Self.open.withLock({ $0.insert(identity).inserted }) else {
             throw StorageError(.inUse, "\(path): in use by this process")
         }
