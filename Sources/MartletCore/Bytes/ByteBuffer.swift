@@ -199,7 +199,8 @@ public struct ByteBuffer: ~Copyable, @unchecked Sendable {  // unique owner of i
     @inlinable
     public borrowing func withBytes<R, E: Error>(_ range: Range<Int>, _ body: (RawSpan) throws(E) -> R) throws(E) -> R {
         precondition(range.lowerBound >= 0 && range.upperBound <= count)
-        let span = unsafe RawSpan(_unsafeStart: UnsafeRawPointer(base) + head + range.lowerBound, byteCount: range.count)
+        let span = unsafe RawSpan(
+            _unsafeStart: UnsafeRawPointer(base) + head + range.lowerBound, byteCount: range.count)
         return try body(span)
     }
 

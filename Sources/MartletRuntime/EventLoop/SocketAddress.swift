@@ -10,7 +10,9 @@ public struct SocketAddress: Hashable, Sendable, CustomStringConvertible {
 
     /// Reads `HOST:PORT` or `[HOST]:PORT`; nil if it is neither. `localhost` stands for 127.0.0.1.
     public init?(_ text: some StringProtocol) {
-        guard let colon = text.lastIndex(of: ":"), let port = UInt16(text[text.index(after: colon)...]) else { return nil }
+        guard let colon = text.lastIndex(of: ":"), let port = UInt16(text[text.index(after: colon)...]) else {
+            return nil
+        }
         var host = String(text[..<colon])
         if host.hasPrefix("["), host.hasSuffix("]") {
             host = String(host.dropFirst().dropLast())

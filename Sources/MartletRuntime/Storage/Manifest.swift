@@ -37,7 +37,8 @@ public struct Manifest: Sendable, Equatable {
         for line in text.split(separator: "\n") {
             let parts = line.split(separator: ":", maxSplits: 1).map { $0.drop { $0 == " " } }
             guard parts.count == 2 else {
-                throw StorageError(.corrupted, "\(path): not a manifest: line '\(Log.escaped(String(line.prefix(80))))'")
+                throw StorageError(
+                    .corrupted, "\(path): not a manifest: line '\(Log.escaped(String(line.prefix(80))))'")
             }
             if parts[0].hasPrefix("mark ") {
                 marks[String(parts[0].dropFirst(5))] = String(parts[1])

@@ -1,0 +1,65 @@
+public import MartletNode
+public import MartletRuntime
+
+/// What a client's connection carries from one command to the next.
+public final class Session {
+    /// Unique on this node since its start, as in CLIENT ID.
+    public let id: UInt64
+    public let peer: SocketAddress
+    public let local: SocketAddress
+    /// Wall microseconds at accept.
+    public let connectedAt: Int64
+    /// CLIENT SETNAME.
+    public var name = ""
+    /// CLIENT SETINFO.
+    public var libraryName = ""
+    public var libraryVersion = ""
+    public var noEvict = false
+    /// 2 or 3; set by HELLO, back to 2 by RESET.
+    public var protocolVersion = 2
+    /// The keyspace that SELECT chose.
+    public var keyspace: Int = 0
+    /// Close once the reply is sent (QUIT, CLIENT KILL of oneself).
+    public var closesAfterReply = false
+    /// The last command's name, for CLIENT LIST.
+    public var lastCommand = ""
+    /// Wall microseconds of the last command.
+    public var lastActiveAt: Int64
+    /// What this session may ask of the server: other sessions, counters, configuration.
+    public unowned let server: any ServerFacts
+
+    public init(
+        id: UInt64, peer: SocketAddress, local: SocketAddress, connectedAt: Int64, server: any ServerFacts
+    ) {
+        self.id = id
+        self.peer = peer
+        self.local = local
+        self.connectedAt = connectedAt
+        lastActiveAt = connectedAt
+        self.server = server
+    }
+}
+
+/// What commands ask of the server they run on (INFO, CLIENT LIST, CONFIG GET, CLUSTER ...).
+public protocol ServerFacts: AnyObject {
+    /// The sessions of this worker, by id ascending.
+    var sessions: [Session] { get }
+    /// Ends another session of this worker; true if there was one.
+    func kill(session id: UInt64) -> Bool
+    /// Lines of an INFO section in order, names as Redis has them; our own sections are `martlet` and `backend`.
+    func information(section: String) -> [(name: String, value: String)]
+    /// CONFIG GET's parameters, sorted by name.
+    var parameters: [(name: String, value: String)] { get }
+    /// 40 hex digits, as CLUSTER MYID.
+    var nodeIdentifier: String { get }
+    /// The node's name in the cluster file.
+    var nodeName: String { get }
+    /// Where clients reach this node.
+    var address: SocketAddress { get }
+    /// Names of keyspaces by number.
+    var keyspaceNames: [String] { get }
+    /// Whether a password is configured (never, in this release).
+    var requiresPassword: Bool { get }
+    /// Milliseconds since 1970 by the node's clock, and the microseconds within, read anew.
+    var wallMicroseconds: Int64 { get }
+}
