@@ -1,4 +1,3 @@
-public import MartletCore
 public import MartletNode
 
 /// What a command touches, which decides how it is driven.

@@ -1,4 +1,3 @@
-public import MartletNode
 public import MartletRuntime
 
 /// What a client's connection carries from one command to the next.
