@@ -1,0 +1,43 @@
+/// The stored record, version 1. All that a replica knows of one key, as a backend keeps it:
+///
+/// ```
+/// 0   format version u8 (1)     1  kind u8    2  flags u8    3  codec u8
+/// 4   checksum u64: XXH3 of the bytes from 12 on, seeded with the XXH3 of the stored key
+/// 12  context: count varint, then per entry node u32, incarnation u64, birth varint, counter varint
+///     siblings: count varint, then per sibling
+///         flags u8, index of its actor in the context varint, counter varint, stamp u64,
+///         [expiry i64, milliseconds], [token 16 bytes], [length before compression varint], length varint, bytes
+///     sections until the end: tag varint, length varint, bytes; unknown ones are kept untouched
+/// ```
+/// Numbers of fixed width are little-endian. The checksum covers the stored key, so a record that is found under
+/// another key is as damaged as one with a flipped bit.
+public enum RecordFormat {
+    public static let version: UInt8 = 1
+    public static let headerLength = 12
+
+    public enum Kind: UInt8, Sendable {
+        case string = 1
+        case tombstone = 2
+    }
+
+    /// How the bytes of the record's values are compressed.
+    public enum Codec: UInt8, Sendable, CaseIterable {
+        case none = 0
+        case lz4 = 1
+        case zstd = 2
+    }
+
+    /// Bits of a sibling's flags.
+    public struct SiblingFlags: OptionSet, Sendable {
+        public var rawValue: UInt8
+        @inlinable public init(rawValue: UInt8) { self.rawValue = rawValue }
+        @inlinable public static var expiry: Self { Self(rawValue: 1) }
+        @inlinable public static var token: Self { Self(rawValue: 2) }
+        @inlinable public static var tombstone: Self { Self(rawValue: 4) }
+    }
+
+    @inlinable
+    public static func checksum(of record: RawSpan, storedKey: RawSpan) -> UInt64 {
+        XXH3.hash(record.extracting(headerLength..<record.byteCount), seed: XXH3.hash(storedKey, seed: 0))
+    }
+}

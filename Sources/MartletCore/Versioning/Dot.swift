@@ -1,0 +1,38 @@
+/// Who mints dots: a replica's data set, and for each key the occasion on which that replica began to know it.
+///
+/// A dot never repeats: `incarnation` is drawn anew at every start not proved clean, and `birth` whenever the replica
+/// mints for a key of which it holds no intact record, so counters may begin at 1 again.
+public struct ReplicaActor: Hashable, Comparable, Sendable {
+    public var node: UInt32
+    public var incarnation: UInt64
+    public var birth: UInt64
+
+    @inlinable
+    public init(node: UInt32, incarnation: UInt64, birth: UInt64) {
+        self.node = node
+        self.incarnation = incarnation
+        self.birth = birth
+    }
+
+    @inlinable
+    public static func < (a: Self, b: Self) -> Bool {
+        (a.node, a.incarnation, a.birth) < (b.node, b.incarnation, b.birth)
+    }
+}
+
+/// The identity of one written value: the `counter`-th that `actor` minted.
+public struct Dot: Hashable, Comparable, Sendable {
+    public var actor: ReplicaActor
+    public var counter: UInt64
+
+    @inlinable
+    public init(actor: ReplicaActor, counter: UInt64) {
+        self.actor = actor
+        self.counter = counter
+    }
+
+    @inlinable
+    public static func < (a: Self, b: Self) -> Bool {
+        a.actor == b.actor ? a.counter < b.counter : a.actor < b.actor
+    }
+}
