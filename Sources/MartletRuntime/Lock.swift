@@ -5,7 +5,7 @@ public import Glibc
 /// A pthread mutex, since thread sanitizer on this toolchain reports races on `Synchronization.Mutex` that are none.
 /// Used in executor inboxes, the committer, backends and metrics; never held across a call that may wait for another lock.
 @safe
-public final class Lock<Value>: @unchecked Sendable {  // the mutex orders every access to `value`
+public final class Lock<Value: ~Copyable>: @unchecked Sendable {  // the mutex orders every access to `value`
     @usableFromInline let mutex: UnsafeMutablePointer<pthread_mutex_t>
     @usableFromInline var value: Value
 

@@ -181,7 +181,18 @@ public struct ByteBuffer: ~Copyable, @unchecked Sendable {  // unique owner of i
         }
     }
 
-    /// Overwrites four bytes that were appended before, `offset` bytes after the head.
+    /// Makes room for `limit` bytes, has `body` fill some of them from the front, and keeps as many as it says.
+    ///
+    /// - Returns: what `body` said, clamped to 0...limit.
+    @unsafe
+    public mutating func append(upTo limit: Int, _ body: (UnsafeMutableRawBufferPointer) -> Int) -> Int {
+        reserve(limit)
+        let written = unsafe min(max(0, body(UnsafeMutableRawBufferPointer(start: base + tail, count: limit))), limit)
+        tail += written
+        return written
+    }
+
+    /// Overwrites a number that was appended before, `offset` bytes after the head.
     @inlinable
     public mutating func store<T: FixedWidthInteger>(littleEndian value: T, at offset: Int) {
         precondition(offset >= 0 && offset + MemoryLayout<T>.size <= count)

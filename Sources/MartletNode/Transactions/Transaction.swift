@@ -1,37 +1,292 @@
-/// When a value expires: milliseconds since 1970, or never.
-public struct Expiry: Hashable, Sendable {
-    /// `Int64.max` stands for never.
-    public var milliseconds: Int64
+internal import MartletCore
+public import MartletRuntime
+internal import Synchronization
 
-    @inlinable public init(milliseconds: Int64) { self.milliseconds = milliseconds }
-
-    public static let never = Expiry(milliseconds: .max)
-    @inlinable public var isNever: Bool { milliseconds == .max }
-}
-
-/// What a read tells of a value beside its bytes.
-public struct ValueFacts: Sendable {
-    public var expiry: Expiry
-    /// The hybrid logical clock stamp of the write.
-    public var stamp: UInt64
-
-    @inlinable
-    public init(expiry: Expiry, stamp: UInt64) {
-        self.expiry = expiry
-        self.stamp = stamp
-    }
-}
-
-/// Why a write in a transaction was refused; nothing was stored.
-public struct WriteRefusal: Error, Sendable, Equatable {
-    /// The whole error reply with its prefix: `TOOLARGE ...`.
-    public var reply: String
-    public init(reply: String) { self.reply = reply }
-}
-
-/// One request's view of the keys it declared.
+/// One command's view of the keys it declared: reads see what it has written, and its writes are applied together
+/// when it ends, or not at all.
+///
+/// A worker has one and uses it again for each command. All calls are synchronous: the records of declared keys are
+/// resident before a command runs.
 public final class Transaction {
     /// The wall clock of this request, read once: milliseconds since 1970. Expiry is decided by it.
-    public internal(set) var nowMilliseconds: Int64 = 0
-    public init() {}
+    public private(set) var nowMilliseconds: Int64 = 0
+    /// What the request asked for, or the node's default.
+    public var durability: Durability
+    /// Why the command's answer cannot be given, although its handler ran; nothing of it is applied.
+    public private(set) var failure: TransactionFailure?
+
+    let store: RecordStore
+    private(set) var keyspace = 0
+    private var storedKey = ByteBuffer(capacity: 256)
+    private var packed = ByteBuffer()
+    private var batch = WriteBatch()
+    /// Per operation of ``batch`` the hash of its stored key and how the count of records changes.
+    private var hashes: [UInt64] = []
+    private var effects: [Effect] = []
+    /// The newest commit that something this command has read or written depends on; its reply waits for it.
+    private var commit: UInt64 = 0
+
+    private struct Effect {
+        var keyspace: Int
+        var count: Int
+        var expiring: Int
+    }
+
+    init(store: RecordStore) {
+        self.store = store
+        durability = store.settings.durability
+    }
+
+    // MARK: A command's begin and end
+
+    /// Begins a command in a keyspace.
+    public func begin(keyspace: Int, nowMilliseconds: Int64) {
+        self.keyspace = keyspace
+        self.nowMilliseconds = nowMilliseconds
+        durability = store.settings.durability
+        failure = nil
+        commit = 0
+    }
+
+    /// Ends it: applies what it wrote, unless it failed.
+    ///
+    /// - Returns: the commit that the reply has to wait for; 0 for none.
+    public func end() -> UInt64 {
+        guard !hashes.isEmpty else { return commit }
+        defer { discard() }
+        guard failure == nil else { return commit }
+        do throws(StorageError) {
+            commit = max(commit, try store.apply(&batch, hashes: hashes, durability: durability))
+            for effect in effects {
+                let totals = store.keyspaces[effect.keyspace].totals
+                if effect.count != 0 { totals.records.add(effect.count, ordering: .relaxed) }
+                if effect.expiring != 0 { totals.expiring.add(effect.expiring, ordering: .relaxed) }
+            }
+        } catch {
+            failure = TransactionFailure(error)
+        }
+        return commit
+    }
+
+    private func discard() {
+        batch.removeAll()
+        hashes.removeAll(keepingCapacity: true)
+        effects.removeAll(keepingCapacity: true)
+    }
+
+    // MARK: Reading
+
+    /// Lends the live value of `key`; false if there is none. `body` must not call the transaction.
+    public func read(_ key: RawSpan, _ body: (RawSpan, ValueFacts) -> Void) -> Bool {
+        let hash = locate(key)
+        var isLive = false
+        var isExpired = false
+        withRecord(hash) { record, storedKey in
+            guard let view = self.view(record, storedKey), !view.isTombstone else { return }
+            guard view.expiry > nowMilliseconds else {
+                isExpired = true
+                return
+            }
+            isLive = true
+            let facts = ValueFacts(expiry: Expiry(milliseconds: view.expiry), stamp: view.stamp)
+            lend(record, view, facts, body)
+        }
+        if isExpired { stageDelete(hash, wasExpiring: true) }
+        return isLive
+    }
+
+    /// As ``read(_:_:)``, without the bytes.
+    public func facts(_ key: RawSpan) -> ValueFacts? {
+        var facts: ValueFacts?
+        _ = read(key) { facts = $1 }
+        return facts
+    }
+
+    public func exists(_ key: RawSpan) -> Bool { read(key) { _, _ in } }
+
+    /// The causal context of the key's record, opaque to clients; empty if there is no record.
+    public func context(_ key: RawSpan) -> [UInt8] {
+        var context: [UInt8] = []
+        withRecord(locate(key)) { record, storedKey in
+            guard let view = self.view(record, storedKey) else { return }
+            context = record.slice(view.context.lowerBound, view.context.upperBound)
+        }
+        return context
+    }
+
+    // MARK: Writing
+
+    /// Stores the value; ``Expiry/never`` removes a former expiry.
+    public func put(
+        _ key: RawSpan, _ value: RawSpan, expiry: Expiry, token: (UInt64, UInt64)? = nil
+    ) throws(WriteRefusal) {
+        let settings = store.keyspaces[keyspace].settings
+        guard key.byteCount <= settings.maximumKey else {
+            throw WriteRefusal.tooLarge("key of \(key.byteCount) bytes", limit: settings.maximumKey)
+        }
+        guard key.byteCount + value.byteCount <= settings.maximumPair else {
+            throw WriteRefusal.tooLarge("pair of \(key.byteCount + value.byteCount) bytes", limit: settings.maximumPair)
+        }
+        let hash = locate(key)
+        var former = Former()
+        withRecord(hash) { record, storedKey in former = self.former(record, storedKey) }
+        guard failure == nil else { return }
+        let dot = former.nextDot ?? store.minting.newDot()
+        store.minting.receive(former.stamp)
+        let stamp = store.minting.stamp(wallMilliseconds: nowMilliseconds)
+        var new = NewValue(stamp: stamp, expiry: expiry.milliseconds, token: token, length: value.byteCount)
+        packed.removeAll()
+        new.codec = ValueCodec.pack(value, as: settings.compression, into: &packed)
+        storedKey.withBytes { storedKey in
+            batch.put(storedKey) { arena in
+                if new.codec == .none {
+                    Self.encode(into: &arena, storedKey, former.context, dot, new, value)
+                } else {
+                    packed.withBytes { Self.encode(into: &arena, storedKey, former.context, dot, new, $0) }
+                }
+            }
+        }
+        hashes.append(hash)
+        effects.append(
+            Effect(
+                keyspace: keyspace, count: former.exists ? 0 : 1,
+                expiring: (expiry.isNever ? 0 : 1) - (former.isExpiring ? 1 : 0)))
+    }
+
+    /// Removes the key; true if there was a live value.
+    public func delete(_ key: RawSpan) throws(WriteRefusal) -> Bool {
+        let hash = locate(key)
+        var exists = false
+        var isLive = false
+        var isExpiring = false
+        withRecord(hash) { record, storedKey in
+            exists = true
+            guard let view = self.view(record, storedKey) else { return }
+            isExpiring = view.expiry != .max
+            isLive = !view.isTombstone && view.expiry > nowMilliseconds
+        }
+        if exists, failure == nil { stageDelete(hash, wasExpiring: isExpiring) }
+        return isLive
+    }
+
+    /// Runs `body` in another keyspace of this node; nil if there is none of that number.
+    public func inKeyspace<R>(_ number: Int, _ body: () -> R) -> R? {
+        guard store.keyspaces.indices.contains(number) else { return nil }
+        let former = keyspace
+        keyspace = number
+        defer { keyspace = former }
+        return body()
+    }
+
+    // MARK: Records
+
+    /// At N=1 a delete is collected at once: the sole owner has it durably, and holds no hint.
+    private func stageDelete(_ hash: UInt64, wasExpiring: Bool) {
+        storedKey.withBytes { batch.delete($0) }
+        hashes.append(hash)
+        effects.append(Effect(keyspace: keyspace, count: -1, expiring: wasExpiring ? -1 : 0))
+    }
+
+    /// Makes the stored key of `key` in ``storedKey`` and returns the hash it is found by.
+    private func locate(_ key: RawSpan) -> UInt64 { store.locate(key, keyspace: keyspace, into: &storedKey) }
+
+    /// Lends the newest record under ``storedKey``: what this command wrote, else what is resident, else the backend's.
+    private func withRecord(_ hash: UInt64, _ body: (_ record: RawSpan, _ storedKey: RawSpan) -> Void) {
+        storedKey.withBytes { storedKey in
+            if !hashes.isEmpty, lendStaged(hash, storedKey, body) { return }
+            if store.isInline {
+                do throws(StorageError) {
+                    _ = try store.reader.read(storedKey) { body($0, storedKey) }
+                } catch {
+                    failure = TransactionFailure(error)
+                }
+                return
+            }
+            let entry = store.fetch(storedKey, hash: hash)
+            if entry.isLoading { store.readNow(entry) }
+            commit = max(commit, entry.pendingCommit > store.committed ? entry.pendingCommit : 0)
+            if let error = entry.loadError { failure = TransactionFailure(error) }
+            _ = entry.withRecord { body($0, storedKey) }
+        }
+    }
+
+    /// Lends what this command wrote under the key last; true if it wrote or deleted it.
+    private func lendStaged(_ hash: UInt64, _ storedKey: RawSpan, _ body: (RawSpan, RawSpan) -> Void) -> Bool {
+        for index in hashes.indices.reversed() where hashes[index] == hash {
+            var isSame = false
+            batch.withOperation(index) { key, value, isDelete in
+                isSame = key.equals(storedKey)
+                if isSame, !isDelete { body(value, storedKey) }
+            }
+            if isSame { return true }
+        }
+        return false
+    }
+
+    /// Reads a record's parts; a damaged one is counted and makes the command's answer unknown.
+    private func view(_ record: RawSpan, _ storedKey: RawSpan) -> RecordView? {
+        do throws(RecordView.Damage) {
+            return try RecordView(record, storedKey: storedKey)
+        } catch {
+            store.counters.damaged += 1
+            failure = .damaged
+            return nil
+        }
+    }
+
+    private func lend(_ record: RawSpan, _ view: RecordView, _ facts: ValueFacts, _ body: (RawSpan, ValueFacts) -> Void) {
+        let stored = record.extracting(view.value)
+        guard view.codec != .none else { return body(stored, facts) }
+        packed.removeAll()
+        guard ValueCodec.unpack(stored, view.codec, length: view.length, into: &packed) else {
+            failure = .damaged
+            return
+        }
+        packed.withBytes { body($0, facts) }
+    }
+
+    /// What a write has to know of the record it replaces.
+    private struct Former {
+        var exists = false
+        var isExpiring = false
+        var stamp: UInt64 = 0
+        /// The dot after the one that this replica minted last for the key; nil if it has to begin anew.
+        var nextDot: Dot?
+        /// The context, if it has entries of others.
+        var context: VersionVector?
+    }
+
+    private func former(_ record: RawSpan, _ storedKey: RawSpan) -> Former {
+        var former = Former()
+        former.exists = true
+        // A damaged record is replaced: its dots are not known, so this replica begins anew for the key.
+        guard let view = try? RecordView(record, storedKey: storedKey) else { return former }
+        former.isExpiring = view.expiry != .max
+        former.stamp = view.stamp
+        var cursor = ByteCursor(at: view.context.lowerBound + 1)
+        if view.contextCount == 1, let entry = try? VersionVector.Entry(decoding: record, at: &cursor),
+            store.minting.isOwn(entry.actor)
+        {
+            former.nextDot = Dot(actor: entry.actor, counter: entry.counter + 1)
+            return former
+        }
+        let context = view.versionVector(of: record)
+        if let own = context.entries.last(where: { store.minting.isOwn($0.actor) }) {
+            former.nextDot = Dot(actor: own.actor, counter: own.counter + 1)
+        }
+        former.context = context
+        return former
+    }
+
+    private static func encode(
+        into arena: inout ByteBuffer, _ storedKey: RawSpan, _ context: VersionVector?, _ dot: Dot, _ value: NewValue,
+        _ bytes: RawSpan
+    ) {
+        if let context {
+            RecordEncoder.append(
+                to: &arena, storedKey: storedKey, context: context, dot: dot, value: value, bytes: bytes)
+        } else {
+            RecordEncoder.append(to: &arena, storedKey: storedKey, dot: dot, value: value, bytes: bytes)
+        }
+    }
 }

@@ -78,6 +78,21 @@ public struct WriteBatch: ~Copyable, Sendable {
         bytes.releaseExcess(keeping: 1 << 20)
     }
 
+    /// Lends one operation: its key, and its value or an empty span for a delete.
+    @inlinable
+    public borrowing func withOperation(
+        _ index: Int, _ body: (_ key: RawSpan, _ value: RawSpan, _ isDelete: Bool) -> Void
+    ) {
+        let operation = operations[index]
+        bytes.withBytes { all in
+            if let value = operation.value {
+                body(all.extracting(operation.key), all.extracting(value), false)
+            } else {
+                body(all.extracting(operation.key), all.extracting(0..<0), true)
+            }
+        }
+    }
+
     /// Lends each operation in order: its key, and its value or an empty span for a delete.
     @inlinable
     public borrowing func forEach<E: Error>(

@@ -1,0 +1,155 @@
+internal import MartletCore
+public import MartletRuntime
+internal import Synchronization
+
+/// One node: its backend, its workers and what holds them together.
+///
+/// ```swift
+/// let node = try Node.open(settings, kind: .memory, in: environment)
+/// await node.start()
+/// ...
+/// try await node.stop()
+/// ```
+public actor Node {
+    public nonisolated let settings: NodeSettings
+    public nonisolated let environment: NodeEnvironment
+    /// One per worker.
+    public nonisolated let coordinators: [ReplicaCoordinator]
+    public nonisolated let replicas: [Replica]
+    public nonisolated let backend: any StorageBackend
+    public nonisolated let incarnation: UInt64
+    /// Whether the node found data of a former run that was not closed in order.
+    public nonisolated let startedUnclean: Bool
+    private let directory: DataDirectory?
+    private let committer: Committer?
+    private let reads: [BlockingReads]
+    private let writer: (any BlockingExecutor)?
+    private var syncTimer: (any LoopTimer)?
+    private var isStopped = false
+
+    public nonisolated var unownedExecutor: UnownedSerialExecutor {
+        unsafe environment.loops[0].asUnownedSerialExecutor()
+    }
+
+    init(_ assembly: NodeAssembly) {
+        settings = assembly.settings
+        environment = assembly.environment
+        coordinators = assembly.coordinators
+        replicas = assembly.replicas
+        backend = assembly.backend
+        incarnation = assembly.incarnation
+        startedUnclean = assembly.startedUnclean
+        directory = assembly.directory
+        committer = assembly.committer
+        reads = assembly.reads
+        writer = assembly.writer
+    }
+
+    /// Begins the node's own work: interval syncs, sweeps, the rest of a flush that a crash cut short.
+    public func start() {
+        for (worker, replica) in replicas.enumerated() {
+            // One sweeper is enough over shared contents; each worker erases through its own store.
+            guard worker == 0 else { continue }
+            environment.spawn("sweep", on: worker) { await replica.sweep() }
+            for keyspace in settings.keyspaces.indices {
+                environment.spawn("reclaim", on: worker) { await replica.reclaim(keyspace: keyspace) }
+            }
+        }
+        if settings.durability == .interval { scheduleSync() }
+    }
+
+    private func scheduleSync() {
+        let loop = environment.loops[0]
+        let me = self
+        syncTimer = loop.schedule(after: settings.syncInterval) {
+            me.assumeIsolated { node in
+                guard !node.isStopped else { return }
+                node.committer?.syncInterval()
+                node.scheduleSync()
+            }
+        }
+    }
+
+    /// The worker that a key belongs to.
+    public nonisolated func worker(of key: RawSpan) -> Int {
+        coordinators.count == 1 ? 0 : Int(Slot.of(key)) * Self.partitions / Slot.count % coordinators.count
+    }
+
+    /// Q: equal arcs of slots.
+    static let partitions = 256
+
+    /// Empties a keyspace: raises its generation, durably, on every worker, and erases the old one in the background.
+    public func flush(keyspace: Int) async throws(StorageError) {
+        let totals = await replicas[0].totals(keyspace: keyspace)
+        let generation = await replicas[0].generation(keyspace: keyspace) + 1
+        for replica in replicas { await replica.settled() }
+        try await replicas[0].recordGeneration(generation, keyspace: keyspace)
+        for replica in replicas { await replica.enter(generation: generation, keyspace: keyspace) }
+        totals.records.store(0, ordering: .relaxed)
+        totals.expiring.store(0, ordering: .relaxed)
+        totals.isKnown.store(true, ordering: .relaxed)
+        let replica = replicas[0]
+        environment.spawn("reclaim") { await replica.reclaim(keyspace: keyspace) }
+    }
+
+    /// Records of a keyspace, counted if their number is not known.
+    public func count(keyspace: Int) async throws(StorageError) -> Int {
+        if let count = await replicas[0].count(keyspace: keyspace) { return count }
+        var count = 0
+        var place: UInt64? = 0
+        while let from = place {
+            let page = try await replicas[0].page(keyspace: keyspace, from: from, limit: 10_000)
+            count += page.records
+            place = page.next
+        }
+        return count
+    }
+
+    /// Finishes what is under way, syncs, and closes the backend. The front doors are closed before.
+    public func stop() async throws(StorageError) {
+        guard !isStopped else { return }
+        isStopped = true
+        syncTimer?.cancel()
+        for replica in replicas { await replica.stop() }
+        var counts: [Int?] = []
+        for keyspace in settings.keyspaces.indices { counts.append(await replicas[0].count(keyspace: keyspace)) }
+        try await replicas[0].recordCounts(counts)
+        await replicas[0].settled()
+        for reads in reads { reads.shutdown() }
+        writer?.shutdown()
+        for replica in replicas { await replica.releaseReader() }
+        try backend.close()
+        try directory?.update { $0.marks["clean"] = "yes" }
+        directory?.close()
+    }
+
+    /// The backend's statistics and the workers' counters, for INFO.
+    public func statistics() async -> NodeStatistics {
+        var statistics = NodeStatistics(storage: backend.statistics())
+        for replica in replicas {
+            let counters = await replica.counters()
+            statistics.cacheHits += counters.cacheHits
+            statistics.cacheMisses += counters.cacheMisses
+            statistics.damagedRecords += counters.damaged
+            statistics.expiredRecords += counters.expired
+        }
+        if let committer {
+            (statistics.commits, statistics.commitOperations, statistics.commitSyncs) = committer.counters.withLock {
+                ($0.batches, $0.operations, $0.syncs)
+            }
+        }
+        return statistics
+    }
+}
+
+/// What a node counts.
+public struct NodeStatistics: Sendable {
+    public var storage: StorageStatistics
+    public var cacheHits: UInt64 = 0
+    public var cacheMisses: UInt64 = 0
+    public var damagedRecords: UInt64 = 0
+    public var expiredRecords: UInt64 = 0
+    public var commits: UInt64 = 0
+    public var commitOperations: UInt64 = 0
+    public var commitSyncs: UInt64 = 0
+}

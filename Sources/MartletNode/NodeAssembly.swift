@@ -1,0 +1,150 @@
+internal import MartletCore
+public import MartletRuntime
+internal import Synchronization
+
+/// The parts of a node as they are put together at its start.
+struct NodeAssembly {
+    var settings: NodeSettings
+    var environment: NodeEnvironment
+    var backend: any StorageBackend
+    var directory: DataDirectory?
+    var incarnation: UInt64
+    var startedUnclean: Bool
+    var coordinators: [ReplicaCoordinator] = []
+    var replicas: [Replica] = []
+    var committer: Committer?
+    var writer: (any BlockingExecutor)?
+    var reads: [BlockingReads] = []
+}
+
+/// How a node is opened beside its settings.
+public struct NodeOpening: Sendable {
+    public var kind: BackendKind
+    public var backendSettings: BackendSettings
+    /// The data directory; unused by a backend that keeps nothing on disk.
+    public var path: String
+    /// An operator's word that data a power failure may have damaged are accepted.
+    public var acceptsDataLoss = false
+
+    public init(kind: BackendKind, backendSettings: BackendSettings = BackendSettings(), path: String) {
+        self.kind = kind
+        self.backendSettings = backendSettings
+        self.path = path
+    }
+}
+
+extension Node {
+    /// Opens the node's data set and assembles its workers; blocks for as long as the backend's recovery takes.
+    public static func open(
+        _ settings: NodeSettings, _ opening: NodeOpening, in environment: NodeEnvironment
+    ) throws(StorageError) -> Node {
+        precondition(environment.loops.count == settings.workers)
+        var directory: DataDirectory?
+        var incarnation = environment.random.next()
+        var startedUnclean = false
+        if opening.kind.needsDirectory(opening.backendSettings) {
+            let expected = Manifest(backend: opening.kind.name, cluster: settings.cluster, node: settings.name)
+            let opened = try DataDirectory(at: opening.path, expecting: expected)
+            directory = opened
+            let isClean = opened.manifest.marks["clean"] == "yes"
+            startedUnclean = !opened.isNew && !isClean
+            if isClean { incarnation = opened.manifest.incarnation }
+            let drawn = incarnation
+            try opened.update { manifest in
+                manifest.marks["clean"] = nil
+                manifest.incarnation = drawn
+            }
+        }
+        do throws(StorageError) {
+            let backend = try opening.kind.open(
+                BackendOpening(
+                    directory: directory, settings: opening.backendSettings, durability: settings.durability,
+                    acceptsDataLoss: opening.acceptsDataLoss))
+            var assembly = NodeAssembly(
+                settings: settings, environment: environment, backend: backend, directory: directory,
+                incarnation: incarnation, startedUnclean: startedUnclean)
+            try assembly.makeWorkers()
+            return Node(assembly)
+        } catch {
+            directory?.close()
+            throw error
+        }
+    }
+}
+
+extension NodeAssembly {
+    /// What a former run left: generations and counts by keyspace, leases.
+    private struct Recovered {
+        var keyspaces: [KeyspaceState]
+        var leases: LeaseKeeper
+    }
+
+    mutating func makeWorkers() throws(StorageError) {
+        let recovered = try recover()
+        let mailboxes = environment.loops.map { _ in CommitMailbox() }
+        if !backend.properties.isVolatile {
+            let executor = environment.makeBlockingExecutor("commit")
+            writer = executor
+            committer = Committer(
+                backend: backend, executor: executor,
+                listeners: mailboxes.map { mailbox in { outcome in mailbox.deliver(outcome) } })
+        }
+        let identifier = withBytes(of: settings.name) { UInt32(truncatingIfNeeded: XXH3.hash($0)) }
+        for (worker, loop) in environment.loops.enumerated() {
+            var blocking: BlockingReads?
+            if backend.properties.readsMayBlock {
+                blocking = BlockingReads(
+                    reader: try backend.makeReader(), executor: environment.makeBlockingExecutor("reads-\(worker)"))
+            }
+            let store = RecordStore(
+                WorkerParts(
+                    worker: worker, loop: loop, clock: environment.clock, settings: settings, backend: backend,
+                    reader: try backend.makeReader(), committer: committer, reads: blocking,
+                    keyspaces: recovered.keyspaces, nodeIdentifier: identifier, incarnation: incarnation,
+                    leases: recovered.leases))
+            // Not yet in use: from here on only its loop touches it.
+            let confined = Confined(store, handedTo: loop)
+            mailboxes[worker].open(confined)
+            coordinators.append(ReplicaCoordinator(store: confined, loop: loop, clock: environment.clock))
+            replicas.append(Replica(store: confined, reads: blocking, loop: loop))
+            if let blocking { reads.append(blocking) }
+        }
+    }
+
+    private func recover() throws(StorageError) -> Recovered {
+        let snapshot = backend.properties.isVolatile ? nil : try backend.snapshot()
+        var states: [KeyspaceState] = []
+        for keyspace in settings.keyspaces {
+            let state = KeyspaceState(settings: keyspace, generation: 1, totals: KeyspaceTotals())
+            states.append(state)
+            guard let snapshot else { continue }
+            var known: UInt64?
+            _ = try withBytes(of: StoredKey.meta("generation/\(keyspace.id)")) { key throws(StorageError) in
+                try snapshot.read(key) { value in
+                    if value.byteCount == 4 { states[states.count - 1].generation = value.littleEndian(0, as: UInt32.self) }
+                }
+            }
+            _ = try withBytes(of: StoredKey.meta("count/\(keyspace.id)")) { key throws(StorageError) in
+                try snapshot.read(key) { if $0.byteCount == 8 { known = $0.littleEndian(0, as: UInt64.self) } }
+            }
+            // A count is valid only if it was the last thing written before an orderly close.
+            let isValid = directory?.isNew == true || (!startedUnclean && known != nil)
+            state.totals.isKnown.store(isValid, ordering: .relaxed)
+            if isValid { state.totals.records.store(Int(clamping: known ?? 0), ordering: .relaxed) }
+            // Not counted: one sweep of all finds out, and lowers it to what there is.
+            state.totals.expiring.store(isValid && known ?? 0 == 0 ? 0 : 1, ordering: .relaxed)
+        }
+        return Recovered(keyspaces: states, leases: try LeaseKeeper(reading: snapshot))
+    }
+}
+
+/// Where the committer leaves word for a worker.
+final class CommitMailbox: Sendable {
+    private let store = Lock<Confined<RecordStore>?>(nil)
+
+    func open(_ store: Confined<RecordStore>) { self.store.withLock { $0 = store } }
+
+    func deliver(_ outcome: Committer.Outcome) {
+        store.withLock { $0 }?.post { $0.receive(outcome) }
+    }
+}

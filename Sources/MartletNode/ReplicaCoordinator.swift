@@ -1,0 +1,108 @@
+internal import MartletCore
+public import MartletRuntime
+
+/// Drives client operations to the replicas of their keys; one per worker.
+///
+/// With one owner a key the replica is the worker's own, and an operation whose records are resident finishes
+/// synchronously, without a task: a front door enters once per batch of commands (`assumeIsolated` on the loop), then
+/// for each command calls ``Transaction/begin(keyspace:nowMilliseconds:)``, runs it and calls ``Transaction/end()``.
+/// Over a backend that is not volatile it first makes a batch's records resident (``Residency``), and holds replies back
+/// until the commit they depend on is done (``state(of:)``).
+public actor ReplicaCoordinator {
+    public nonisolated let loop: any EventLoop
+    public nonisolated var unownedExecutor: UnownedSerialExecutor { unsafe loop.asUnownedSerialExecutor() }
+
+    let store: RecordStore
+    /// The worker's transaction, for one command at a time.
+    public let transaction: Transaction
+    private let clock: any NodeClock
+
+    init(store: Confined<RecordStore>, loop: any EventLoop, clock: any NodeClock) {
+        self.loop = loop
+        self.clock = clock
+        self.store = store.handedOver
+        transaction = Transaction(store: store.handedOver)
+    }
+
+    /// Whether commands run without making records resident first.
+    public var isInline: Bool { store.isInline }
+
+    /// Milliseconds since 1970, read anew.
+    public var wallMilliseconds: Int64 { clock.wallMicroseconds / 1000 }
+
+    /// What has become of a commit.
+    public enum CommitState: Sendable {
+        case pending
+        case done
+        /// Not applied, or not known to be, as the reply says.
+        case failed(reply: String)
+    }
+
+    /// What has become of the commit that a reply waits for.
+    public func state(of commit: UInt64) -> CommitState {
+        if commit <= store.committed { return .done }
+        if store.hasFailed(commit) {
+            let error = store.lastError ?? StorageError(.closed, "the commit failed")
+            return .failed(reply: TransactionFailure(error).reply)
+        }
+        return .pending
+    }
+
+    /// Runs `body` once, on the loop, when the next commit is done or has failed.
+    public func whenCommitted(_ body: @escaping () -> Void) { store.whenCommitted(body) }
+
+    /// Runs `body` once, on the loop, when some records that were asked for have become resident.
+    public func whenLoaded(_ body: @escaping () -> Void) { store.whenLoaded(body) }
+
+    /// Asks for a key's record and keeps it in memory until the residency is released.
+    public func require(_ key: RawSpan, keyspace: Int, in residency: Residency) {
+        guard key.byteCount <= store.keyspaces[keyspace].settings.maximumKey else { return }
+        residency.require(key, keyspace: keyspace, in: store)
+    }
+}
+
+/// Records that a batch of commands needs in memory while it runs.
+public final class Residency {
+    var entries: [RecordEntry] = []
+    var storedKey = ByteBuffer(capacity: 128)
+    private var firstLoading = 0
+
+    public init() {}
+
+    /// Whether all are known, or known to be unreadable.
+    public var isReady: Bool {
+        while firstLoading < entries.count, !entries[firstLoading].isLoading { firstLoading += 1 }
+        return firstLoading == entries.count
+    }
+
+    func require(_ key: RawSpan, keyspace: Int, in store: RecordStore) {
+        let hash = store.locate(key, keyspace: keyspace, into: &storedKey)
+        keep(storedKey.withBytes { store.fetch($0, hash: hash) })
+    }
+
+    func require(_ storedKeys: [[UInt8]], in store: RecordStore) {
+        for storedKey in storedKeys { withBytes(of: storedKey) { require(storedKey: $0, in: store) } }
+    }
+
+    private func require(storedKey: RawSpan, in store: RecordStore) {
+        guard storedKey.byteCount >= StoredKey.prefixLength else { return }
+        let key = storedKey.extracting(StoredKey.prefixLength..<storedKey.byteCount)
+        let id = storedKey.bigEndian(1, as: UInt32.self)
+        guard let keyspace = store.keyspaces.firstIndex(where: { $0.settings.id == id }) else { return }
+        require(key, keyspace: keyspace, in: store)
+    }
+
+    private func keep(_ entry: RecordEntry) {
+        entry.pins += 1
+        entries.append(entry)
+    }
+
+    public var isEmpty: Bool { entries.isEmpty }
+
+    /// Lets the records go.
+    public func release() {
+        for entry in entries { entry.pins -= 1 }
+        entries.removeAll(keepingCapacity: true)
+        firstLoading = 0
+    }
+}

@@ -1,0 +1,97 @@
+internal import MartletCore
+internal import MartletRuntime
+
+/// What a worker mints from: its replica's identity, its lease of births, its hybrid logical clock.
+///
+/// Births and clock stamps are leased ahead: the upper bound is put into the batch that first uses what lies below it,
+/// so after a restart, minting begins above all that a recovered record can hold.
+struct Minting {
+    let node: UInt32
+    let incarnation: UInt64
+    private let leases: LeaseKeeper
+    private let leaseKey: [UInt8]
+    private var births: Range<UInt64> = 0..<0
+    private var clock: HybridLogicalClock
+    private var stampLimit: UInt64 = 0
+    private var leaseIsDue = false
+
+    /// Milliseconds of stamps that one lease covers.
+    private static let stampLease: UInt64 = 60_000 << 16
+    static let birthLease: UInt64 = 1 << 16
+
+    init(node: UInt32, incarnation: UInt64, worker: Int, leases: LeaseKeeper) {
+        self.node = node
+        self.incarnation = incarnation
+        self.leases = leases
+        leaseKey = StoredKey.meta("lease/\(worker)")
+        clock = HybridLogicalClock(last: leases.firstStamp)
+    }
+
+    /// The first dot for a key of which no intact record is held.
+    mutating func newDot() -> Dot {
+        if births.isEmpty {
+            births = leases.takeBirths(Self.birthLease)
+            leaseIsDue = true
+        }
+        let birth = births.lowerBound
+        births = birth + 1..<births.upperBound
+        return Dot(actor: ReplicaActor(node: node, incarnation: incarnation, birth: birth), counter: 1)
+    }
+
+    func isOwn(_ actor: ReplicaActor) -> Bool { actor.incarnation == incarnation && actor.node == node }
+
+    mutating func stamp(wallMilliseconds: Int64) -> UInt64 {
+        let stamp = clock.mint(wallMilliseconds: wallMilliseconds)
+        if stamp > stampLimit {
+            stampLimit = stamp + Self.stampLease
+            leaseIsDue = true
+        }
+        return stamp
+    }
+
+    mutating func receive(_ stamp: UInt64) { clock.receive(stamp) }
+
+    /// Adds the lease to a batch that uses something above the former one.
+    mutating func addLease(to batch: inout WriteBatch) {
+        guard leaseIsDue else { return }
+        leaseIsDue = false
+        var value = ByteBuffer(capacity: 16)
+        value.append(littleEndian: births.upperBound)
+        value.append(littleEndian: stampLimit)
+        withBytes(of: leaseKey) { key in value.withBytes { batch.put(key, $0) } }
+    }
+}
+
+/// The node's count of births, from which workers take leases, and the stamp above which clocks begin.
+final class LeaseKeeper: Sendable {
+    /// Above all stamps that a former run of this data set can have minted.
+    let firstStamp: UInt64
+    private let nextBirth: Lock<UInt64>
+
+    /// Reads the leases that a former run left.
+    init(reading snapshot: (any StorageSnapshot)?) throws(StorageError) {
+        var births: UInt64 = 1
+        var stamp: UInt64 = 0
+        if let snapshot {
+            try withBytes(of: StoredKey.meta("lease/")) { lower throws(StorageError) in
+                try withBytes(of: StoredKey.meta("lease0")) { upper throws(StorageError) in
+                    try snapshot.scan(from: lower, to: upper) { _, value in
+                        guard value.byteCount == 16 else { return .continue }
+                        births = max(births, value.littleEndian(0, as: UInt64.self))
+                        stamp = max(stamp, value.littleEndian(8, as: UInt64.self))
+                        return .continue
+                    }
+                }
+            }
+        }
+        firstStamp = stamp
+        nextBirth = Lock(births)
+    }
+
+    func takeBirths(_ count: UInt64) -> Range<UInt64> {
+        nextBirth.withLock { next in
+            defer { next += count }
+            return next..<next + count
+        }
+    }
+}

@@ -1,0 +1,308 @@
+internal import MartletCore
+internal import MartletRuntime
+internal import Synchronization
+
+/// A worker's way to its records: the core that its ReplicaCoordinator and Replica share, used on the worker's loop only.
+///
+/// Over a volatile backend, reads and writes go straight to the backend, inline. Over any other, records pass through
+/// the ``RecordTable``: what commands need is made resident first (``fetch(_:hash:)``), commands run on resident
+/// records alone, and their writes form the turn's batch, which the committer takes at the end of the turn.
+final class RecordStore {
+    let loop: any EventLoop
+    let clock: any NodeClock
+    let settings: NodeSettings
+    let worker: Int
+    let backend: any StorageBackend
+    let reader: any StorageReader
+    let isInline: Bool
+    let hashSeed: UInt64
+    var keyspaces: [KeyspaceState]
+    var minting: Minting
+    var counters = StoreCounters()
+
+    var table = RecordTable()
+    private let cacheLimit: Int
+    private let committer: Committer?
+    private let reads: BlockingReads?
+
+    private var turnBatch = WriteBatch()
+    private var turnDurability = Durability.none
+    /// The number that the turn's batch will be committed under; 1 for the first.
+    private(set) var openCommit: UInt64 = 1
+    private(set) var committed: UInt64 = 0
+    private(set) var failure: StorageError?
+    private var failuresSeen = 0
+    private var hasTurnEnd = false
+    private var loading = LoadBatch()
+    private var loadWaiters: [() -> Void] = []
+    private var commitWaiters: [() -> Void] = []
+
+    init(_ parts: WorkerParts) {
+        loop = parts.loop
+        clock = parts.clock
+        settings = parts.settings
+        worker = parts.worker
+        backend = parts.backend
+        reader = parts.reader
+        isInline = parts.committer == nil
+        committer = parts.committer
+        reads = parts.reads
+        hashSeed = parts.settings.hashSeed
+        keyspaces = parts.keyspaces
+        minting = Minting(
+            node: parts.nodeIdentifier, incarnation: parts.incarnation, worker: parts.worker, leases: parts.leases)
+        cacheLimit = parts.settings.cacheBytes / parts.settings.workers
+    }
+
+    // MARK: The end of a turn
+
+    /// Has ``endTurn()`` run once this turn's commands are done.
+    func needTurnEnd() {
+        guard !hasTurnEnd else { return }
+        hasTurnEnd = true
+        loop.atTurnEnd { [self] in endTurn() }
+    }
+
+    private func endTurn() {
+        hasTurnEnd = false
+        reader.refresh()
+        submitBatch()
+        submitLoads()
+        if !isInline { table.evict(to: cacheLimit, committed: committed) }
+    }
+
+    // MARK: Writing
+
+    /// Applies a command's writes: at once over a volatile backend, else into the turn's batch.
+    ///
+    /// - Returns: the commit that the reply waits for; 0 for none.
+    func apply(_ batch: inout WriteBatch, hashes: [UInt64], durability: Durability) throws(StorageError) -> UInt64 {
+        if let failure { throw failure }
+        if isInline {
+            minting.addLease(to: &batch)
+            try backend.apply(batch, durability: .none)
+            needTurnEnd()
+            return 0
+        }
+        var index = 0
+        batch.forEach { key, value, isDelete in
+            let entry = table.find(key, hash: hashes[index]) ?? insertEntry(key, hash: hashes[index], isLoading: false)
+            let before = entry.byteCount
+            isDelete ? entry.storeAbsence() : entry.store(value)
+            entry.isLoading = false
+            entry.pendingCommit = openCommit
+            table.resized(entry, from: before)
+            index += 1
+        }
+        turnBatch.append(batch)
+        turnDurability = max(turnDurability, durability)
+        needTurnEnd()
+        return openCommit
+    }
+
+    /// Adds an operation of the node's own to the turn's batch, or applies it at once over a volatile backend.
+    func applyOwn(_ build: (inout WriteBatch) -> Void) throws(StorageError) -> UInt64 {
+        if let failure { throw failure }
+        if isInline {
+            var batch = WriteBatch()
+            build(&batch)
+            try backend.apply(batch, durability: .none)
+            return 0
+        }
+        build(&turnBatch)
+        needTurnEnd()
+        return openCommit
+    }
+
+    private func submitBatch() {
+        guard let committer, !turnBatch.isEmpty else { return }
+        minting.addLease(to: &turnBatch)
+        // A refusal means that a failure is about to be heard of, which fails this commit as well.
+        _ = committer.submit(
+            turnBatch, durability: turnDurability, worker: worker, commit: openCommit, failuresSeen: failuresSeen)
+        openCommit += 1
+        turnBatch.removeAll()
+        turnDurability = .none
+    }
+
+    /// Whether the turn has writes that were not handed to the committer.
+    var hasOpenBatch: Bool { !turnBatch.isEmpty }
+
+    /// Runs `body` when the next commit is done or failed.
+    func whenCommitted(_ body: @escaping () -> Void) { commitWaiters.append(body) }
+
+    /// Whether a commit failed: it is neither done nor can it still be done.
+    func hasFailed(_ commit: UInt64) -> Bool { commit > committed && commit <= failedUpTo }
+    private var failedUpTo: UInt64 = 0
+
+    /// Takes note of what the committer did; called on the loop.
+    func receive(_ outcome: Committer.Outcome) {
+        switch outcome {
+        case .committed(let commit):
+            committed = max(committed, commit)
+            counters.commits += 1
+        case .failed(_, let error):
+            submitBatch()  // what this turn gathered may build on what failed: it is refused there
+            failuresSeen += 1
+            failedUpTo = openCommit - 1
+            if error.code != .outOfSpace { failure = error }
+            lastError = error
+            let done = committed
+            table.removeAll { $0.pendingCommit > done && $0.pins == 0 && !$0.isLoading }
+            table.forEach { entry in if entry.pendingCommit > done { entry.isLoading = true; reload(entry) } }
+            for keyspace in keyspaces { keyspace.totals.isKnown.store(false, ordering: .relaxed) }
+        }
+        let waiters = commitWaiters
+        commitWaiters = []
+        for waiter in waiters { waiter() }
+        if case .failed = outcome { committed = failedUpTo }
+        needTurnEnd()
+    }
+    private(set) var lastError: StorageError?
+
+    // MARK: Making records resident
+
+    /// Makes the stored key of a client's key and returns the hash it is found by in memory.
+    func locate(_ key: RawSpan, keyspace: Int, into storedKey: inout ByteBuffer) -> UInt64 {
+        let state = keyspaces[keyspace]
+        let hash = XXH3.hash(key, seed: hashSeed)
+        storedKey.removeAll()
+        StoredKey.append(
+            to: &storedKey, keyspace: state.settings.id, generation: state.generation, slot: Slot.of(key),
+            hash: hash >> 24, key: key)
+        return hash &+ UInt64(truncatingIfNeeded: keyspace) &* 0x9e37_79b9_7f4a_7c15
+    }
+
+    /// The entry of a stored key, made to load if the table has none. Only over a backend that is not volatile.
+    func fetch(_ key: RawSpan, hash: UInt64) -> RecordEntry {
+        if let entry = table.find(key, hash: hash) {
+            entry.frequency = min(3, entry.frequency + 1)
+            counters.cacheHits += 1
+            return entry
+        }
+        counters.cacheMisses += 1
+        let entry = insertEntry(key, hash: hash, isLoading: true)
+        reload(entry)
+        return entry
+    }
+
+    private func insertEntry(_ key: RawSpan, hash: UInt64, isLoading: Bool) -> RecordEntry {
+        let entry = RecordEntry(hash: hash, key: key, isLoading: isLoading)
+        table.insert(entry)
+        return entry
+    }
+
+    private func reload(_ entry: RecordEntry) {
+        if reads == nil { return readNow(entry) }
+        loading.add(entry)
+        needTurnEnd()
+    }
+
+    /// Reads an entry's record on the loop: where the backend never blocks, and as a last resort where a command reads
+    /// a key it did not declare.
+    func readNow(_ entry: RecordEntry) {
+        let before = entry.byteCount
+        do throws(StorageError) {
+            let found = try entry.withKey { key throws(StorageError) in try reader.read(key) { entry.store($0) } }
+            if !found { entry.storeAbsence() }
+            entry.loadError = nil
+        } catch {
+            entry.storeAbsence()
+            entry.loadError = error
+        }
+        entry.isLoading = false
+        table.resized(entry, from: before)
+        needTurnEnd()
+    }
+
+    /// Runs `body` when some records that were asked for have become resident.
+    func whenLoaded(_ body: @escaping () -> Void) { loadWaiters.append(body) }
+
+    private func submitLoads() {
+        guard let reads, !loading.isEmpty else { return }
+        let batch = Confined(loading)
+        loading = LoadBatch()
+        let me = Confined(self, on: loop)
+        reads.run { reader in
+            batch.value.read(from: reader)
+            me.post { store in store.receive(batch.value) }
+        }
+    }
+
+    private func receive(_ batch: LoadBatch) {
+        batch.deliver { entry, record in
+            guard entry.isLoading else { return }  // a write has replaced it meanwhile
+            let before = entry.byteCount
+            if let record { entry.store(record) } else { entry.storeAbsence() }
+            entry.loadError = batch.error
+            entry.isLoading = false
+            table.resized(entry, from: before)
+        }
+        let waiters = loadWaiters
+        loadWaiters = []
+        for waiter in waiters { waiter() }
+        if batch.error != nil { table.removeAll { $0.loadError != nil && $0.pins == 0 } }
+        needTurnEnd()
+    }
+}
+
+/// Point reads that may wait for a disk: one thread with a reader of its own, for one worker.
+final class BlockingReads: Sendable {
+    private let executor: any BlockingExecutor
+    private let reader: Confined<any StorageReader>
+
+    init(reader: sending any StorageReader, executor: any BlockingExecutor) {
+        self.executor = executor
+        self.reader = Confined(reader)
+    }
+
+    func run(_ body: @escaping @Sendable (any StorageReader) -> Void) {
+        executor.submit { [reader] in body(reader.value) }
+    }
+
+    func shutdown() { executor.shutdown() }
+}
+
+/// What a worker's store is made of.
+struct WorkerParts {
+    var worker: Int
+    var loop: any EventLoop
+    var clock: any NodeClock
+    var settings: NodeSettings
+    var backend: any StorageBackend
+    var reader: any StorageReader
+    var committer: Committer?
+    var reads: BlockingReads?
+    var keyspaces: [KeyspaceState]
+    var nodeIdentifier: UInt32
+    var incarnation: UInt64
+    var leases: LeaseKeeper
+}
+
+/// A keyspace as one worker sees it.
+struct KeyspaceState: Sendable {
+    var settings: KeyspaceSettings
+    /// Raised by FLUSHDB; part of every stored key.
+    var generation: UInt32
+    /// Shared by the node's workers.
+    let totals: KeyspaceTotals
+}
+
+/// How many records of a keyspace a node holds; shared by its workers.
+final class KeyspaceTotals: Sendable {
+    /// Records, expired ones that were not swept yet included.
+    let records = Atomic<Int>(0)
+    /// Records with an expiry; what makes the sweep run. An estimate after a restart.
+    let expiring = Atomic<Int>(0)
+    /// Whether ``records`` counts all: not so after an unclean start, or a failed commit, until they are counted.
+    let isKnown = Atomic<Bool>(true)
+}
+
+/// What a worker counts for INFO and the compare report.
+struct StoreCounters: Sendable {
+    var cacheHits: UInt64 = 0
+    var cacheMisses: UInt64 = 0
+    var commits: UInt64 = 0
+    var damaged: UInt64 = 0
+    var expired: UInt64 = 0
+}
