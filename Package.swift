@@ -77,5 +77,7 @@ let package = Package(
 
         .executableTarget(
             name: "martlet", dependencies: ["MartletLauncher", "MartletRuntime"] + backends, swiftSettings: strict),
+
+        tests("EngineBackendTests", ["MartletCore", "MartletRuntime"] + backends),
     ]
 )

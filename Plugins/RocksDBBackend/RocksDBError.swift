@@ -1,0 +1,43 @@
+#if RocksDB
+    internal import CRocksDB
+    internal import MartletRuntime
+
+    /// The text of a failure that the C API hands out, freed with this value.
+    @safe
+    struct RocksDBFailure: ~Copyable {
+        var text: UnsafeMutablePointer<CChar>?
+
+        init() { unsafe text = nil }
+
+        deinit { if let text = unsafe text { unsafe rocksdb_free(text) } }
+
+        /// Throws the typed error if a call failed.
+        @inline(__always)
+        borrowing func check(_ what: @autoclosure () -> String) throws(StorageError) {
+            if let text = unsafe text { throw .rocksdb(unsafe String(cString: text), what()) }
+        }
+    }
+
+    extension StorageError {
+        /// The typed error of a status text: the C API gives no code, so its fixed first words tell.
+        static func rocksdb(_ text: String, _ what: String) -> StorageError {
+            let code: Code =
+                if text.contains("No space left on device") || text.contains("Disk quota exceeded")
+                    || text.hasPrefix("IO error: NoSpace")
+                {
+                    .outOfSpace
+                } else if text.hasPrefix("Corruption") {
+                    .corrupted
+                } else if text.contains("lock hold by current process") || text.contains("While lock file") {
+                    .inUse
+                } else if text.hasPrefix("Invalid argument") {
+                    .invalidSetting
+                } else if text.hasPrefix("Not implemented") {
+                    .unsupported
+                } else {
+                    .inputOutput
+                }
+            return StorageError(code, "rocksdb: cannot \(what): \(text)")
+        }
+    }
+#endif
