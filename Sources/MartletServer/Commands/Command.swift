@@ -30,10 +30,12 @@ public struct Command: Sendable {
     public var group: String
     public var since: String
     public var handler: Handler
+    /// Of a container: named `container|subcommand`, each with its own arity, shape and handler.
+    public var subcommands: [Command]
 
     public init(
         _ name: String, arity: Int, shape: CommandShape, flags: [String], summary: String, group: String = "string",
-        since: String = "1.0.0", handler: @escaping Handler
+        since: String = "1.0.0", subcommands: [Command] = [], handler: @escaping Handler
     ) {
         self.name = name
         self.arity = arity
@@ -42,6 +44,7 @@ public struct Command: Sendable {
         self.summary = summary
         self.group = group
         self.since = since
+        self.subcommands = subcommands
         self.handler = handler
     }
 }

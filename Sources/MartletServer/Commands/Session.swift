@@ -14,6 +14,10 @@ public final class Session {
     public var libraryName = ""
     public var libraryVersion = ""
     public var noEvict = false
+    /// CLIENT REPLY; see ``ReplyMode``.
+    public var replyMode = ReplyMode.on
+    /// Close now and send nothing more: an HTTP request came in on this port (cross-protocol attack).
+    public var aborts = false
     /// 2 or 3; set by HELLO, back to 2 by RESET.
     public var protocolVersion = 2
     /// The keyspace that SELECT chose.
@@ -39,6 +43,14 @@ public final class Session {
     }
 }
 
+/// What CLIENT REPLY chose. The connection drops what a command appended while it is not `on`.
+public enum ReplyMode: Sendable {
+    case on
+    case off
+    /// CLIENT REPLY SKIP has just run: the next command's reply is dropped, then it is `on` again.
+    case skipNext
+}
+
 /// What commands ask of the server they run on (INFO, CLIENT LIST, CONFIG GET, CLUSTER ...).
 public protocol ServerFacts: AnyObject {
     /// The sessions of this worker, by id ascending.
@@ -49,6 +61,8 @@ public protocol ServerFacts: AnyObject {
     func information(section: String) -> [(name: String, value: String)]
     /// CONFIG GET's parameters, sorted by name.
     var parameters: [(name: String, value: String)] { get }
+    /// CONFIG SET's parameters that change nothing here, kept so that CONFIG GET gives them back.
+    var remembered: RememberedParameters { get set }
     /// 40 hex digits, as CLUSTER MYID.
     var nodeIdentifier: String { get }
     /// The node's name in the cluster file.
