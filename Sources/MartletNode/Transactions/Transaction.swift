@@ -122,10 +122,11 @@ public final class Transaction {
     ) throws(WriteRefusal) {
         let settings = store.keyspaces[keyspace].settings
         guard key.byteCount <= settings.maximumKey else {
-            throw WriteRefusal.tooLarge("key of \(key.byteCount) bytes", limit: settings.maximumKey)
+            throw refuse(.tooLarge("key of \(key.byteCount) bytes", limit: settings.maximumKey))
         }
         guard key.byteCount + value.byteCount <= settings.maximumPair else {
-            throw WriteRefusal.tooLarge("pair of \(key.byteCount + value.byteCount) bytes", limit: settings.maximumPair)
+            throw refuse(
+                .tooLarge("pair of \(key.byteCount + value.byteCount) bytes", limit: settings.maximumPair))
         }
         let hash = locate(key)
         var former = Former()
@@ -151,6 +152,12 @@ public final class Transaction {
             Effect(
                 keyspace: keyspace, count: former.exists ? 0 : 1,
                 expiring: (expiry.isNever ? 0 : 1) - (former.isExpiring ? 1 : 0)))
+    }
+
+    /// A refused write fails the whole command: what it wrote before is not applied either.
+    private func refuse(_ refusal: WriteRefusal) -> WriteRefusal {
+        failure = TransactionFailure(reply: refusal.reply)
+        return refusal
     }
 
     /// Removes the key; true if there was a live value.
