@@ -78,6 +78,7 @@ let package = Package(
         .executableTarget(
             name: "martlet", dependencies: ["MartletLauncher", "MartletRuntime"] + backends, swiftSettings: strict),
 
+        tests("MartletClientTests", ["MartletClient", "MartletCore", "MartletRuntime", "MartletIO"]),
         tests("EngineBackendTests", ["MartletCore", "MartletRuntime"] + backends),
     ]
 )

@@ -1,0 +1,170 @@
+import MartletRuntime
+
+/// The connections of a client and the calls that wait for them; runs on the client's loop.
+///
+/// A call is in one of two places: waiting for a connection, or sent on one. Whatever ends it - reply, deadline,
+/// cancellation, a lost connection - takes it out of ``calls`` first and resumes its caller then, so that no caller is
+/// resumed twice and none is forgotten. Replies to calls that are gone find nobody and are dropped.
+actor ConnectionPool {
+    enum Phase { case open, closing, closed }
+
+    /// A place for one connection.
+    struct Slot {
+        var connection: Connection?
+        /// The address to try next, as an index.
+        var address = 0
+        /// Attempts since one succeeded or since the last delay.
+        var failures = 0
+        var backoff: Backoff
+        var timer: (any LoopTimer)?
+    }
+
+    nonisolated let loop: any EventLoop
+    nonisolated var unownedExecutor: UnownedSerialExecutor { unsafe loop.asUnownedSerialExecutor() }
+
+    let addresses: [SocketAddress]
+    let settings: ClientSettings
+    let random: any RandomSource
+    let limits: ReplyLimits
+
+    var phase = Phase.open
+    var slots: [Slot]
+    var connectionsMade: UInt64 = 0
+    /// Whether a connection ever was ready.
+    var wasReady = false
+    /// The last failure to connect.
+    var lastFailure: String?
+
+    var calls: [UInt64: Call] = [:]
+    /// Calls without connection, in the order they came; it may hold calls that ended.
+    var waiting = FIFO<UInt64>()
+    var waitingCount = 0
+    private var callsMade: UInt64 = 0
+    private var deadlines = DeadlineQueue()
+    private var deadlineTimer: (any LoopTimer)?
+    private var deadlineTimerDue: MonotonicTime?
+    private var closers: [CheckedContinuation<Void, Never>] = []
+
+    init(addresses: [SocketAddress], settings: ClientSettings, loop: any EventLoop, random: any RandomSource) {
+        precondition(!addresses.isEmpty)
+        self.addresses = addresses
+        self.settings = settings
+        self.loop = loop
+        self.random = random
+        limits = ReplyLimits(bulk: settings.maximumValueBytes, reply: max(256 << 20, settings.maximumValueBytes * 2))
+        let backoff = Backoff(base: settings.reconnectDelay, limit: settings.maximumReconnectDelay)
+        slots = Array(repeating: Slot(backoff: backoff), count: max(1, settings.connections))
+    }
+
+    /// Connects; ends when the first connection is ready, or when no address could be reached.
+    func start() async throws(MartletError) {
+        connect(slot: 0)
+        _ = try await perform(Request(command: nil, shape: .any, isWrite: false, deadline: nil))
+    }
+
+    /// Sends a request on any connection and returns its reply; errors that the server answered are thrown.
+    ///
+    /// Returns at once when the task is cancelled; a reply that comes later is dropped.
+    func perform(_ request: Request) async throws(MartletError) -> Reply {
+        guard phase == .open else { throw MartletError(.closed, .notApplied, "the client is closed") }
+        guard !Task.isCancelled else { throw MartletError(.cancelled, .notApplied, "cancelled before it was sent") }
+        guard waitingCount < settings.waitingCalls else {
+            throw MartletError(.busy, .notApplied, "\(waitingCount) calls wait for a connection")
+        }
+        callsMade += 1
+        let id = callsMade
+        // Whoever cancels comes to the loop after this job, which leaves it only once the call is on record.
+        let result = await withTaskCancellationHandler {
+            await withCheckedContinuation { begin(id, request, $0) }
+        } onCancel: {
+            loop.post { self.assumeIsolated { $0.cancel(id) } }
+        }
+        let reply = try result.get()
+        if case .error(let text) = reply { throw MartletError(reply: text, isWrite: request.isWrite) }
+        return reply
+    }
+
+    /// Takes no more calls, waits for those under way, then closes all connections.
+    func close() async {
+        if phase == .open { phase = .closing }
+        if !calls.isEmpty { await withCheckedContinuation { closers.append($0) } }
+        abandon()
+    }
+
+    /// Closes all connections at once; calls under way fail.
+    func abandon() {
+        guard phase != .closed else { return }
+        phase = .closed
+        for slot in slots.indices {
+            slots[slot].timer?.cancel()
+            slots[slot].connection?.close(because: "the client was closed")
+        }
+        for id in calls.keys.sorted() {
+            finish(id, failing: .closed, "the client was closed")
+        }
+        deadlineTimer?.cancel()
+    }
+
+    private func begin(
+        _ id: UInt64, _ request: Request, _ continuation: CheckedContinuation<Result<Reply, MartletError>, Never>
+    ) {
+        calls[id] = Call(request: request, continuation: continuation)
+        deadlines.insert(id, at: loop.now.advanced(by: request.deadline ?? settings.deadline))
+        setDeadlineTimer()
+        wait(id)
+        pump()
+    }
+
+    private func wait(_ id: UInt64) {
+        waiting.append(id)
+        waitingCount += 1
+    }
+
+    private func cancel(_ id: UInt64) { finish(id, failing: .cancelled, "the task was cancelled") }
+
+    /// Ends a call with a failure whose outcome is that of the place the call was in.
+    func finish(_ id: UInt64, failing code: MartletError.Code, _ message: String) {
+        guard let call = calls[id] else { return }
+        finish(id, .failure(MartletError(code, call.outcome, message)))
+    }
+
+    /// Ends a call; nothing happens if it ended before.
+    func finish(_ id: UInt64, _ result: Result<Reply, MartletError>) {
+        guard let call = calls.removeValue(forKey: id) else { return }
+        if call.connection == nil { waitingCount -= 1 }
+        deadlines.remove(id)
+        call.continuation.resume(returning: result)
+        if phase == .closing, calls.isEmpty {
+            for closer in closers { closer.resume() }
+            closers = []
+        }
+    }
+}
+
+// Deadlines: one timer, set to the earliest.
+extension ConnectionPool {
+    private func setDeadlineTimer() {
+        guard let earliest = deadlines.earliest() else { return }
+        if let deadlineTimerDue, deadlineTimerDue <= earliest { return }
+        deadlineTimer?.cancel()
+        deadlineTimerDue = earliest
+        deadlineTimer = loop.schedule(after: earliest.since(loop.now)) { [weak self] in
+            self?.assumeIsolated { $0.deadlineTimerFired() }
+        }
+    }
+
+    private func deadlineTimerFired() {
+        deadlineTimerDue = nil
+        let now = loop.now
+        while let id = deadlines.popExpired(at: now) {
+            guard let call = calls[id] else { continue }
+            let used: Connection? = if let sentOn = call.connection { connection(sentOn) } else { nil }
+            let place = used.map { "\($0.address) did not answer" } ?? lastFailure ?? "no connection was free"
+            finish(id, failing: .deadlineExceeded, "the deadline passed: \(place)")
+            if let used, used.silentSince.advanced(by: settings.deadline) <= now {
+                used.close(because: "\(used.address) sent nothing for \(settings.deadline)")
+            }
+        }
+        setDeadlineTimer()
+    }
+}

@@ -1,0 +1,156 @@
+import MartletRuntime
+
+/// A client of a Martlet cluster: values by key, over a few pipelined connections that it keeps and renews by itself.
+///
+/// ```swift
+/// let client = try await MartletClient.connect(to: ["127.0.0.1:7001"])
+/// try await client.put("greeting", "hello")
+/// let greeting = try await client.value("greeting", as: String.self)
+/// try await client.close()
+/// ```
+///
+/// One client serves any number of tasks: calls that are made at the same time leave in one write. A cancelled task's
+/// call returns at once. Calls end within their deadline, 5 s unless said otherwise. Every failure is a ``MartletError``,
+/// which tells whether a write was not applied or may have been.
+public final class MartletClient: Sendable {
+    private let pool: ConnectionPool
+    private let dialect: any Dialect
+    /// Ends the loop that the client made for itself.
+    private let stopLoop: @Sendable () -> Void
+
+    /// A client on a loop of the caller's: the real one, or a simulation's.
+    init(
+        addresses: [SocketAddress], settings: ClientSettings, loop: any EventLoop, random: any RandomSource,
+        dialect: any Dialect = MartletDialect(), stopLoop: @escaping @Sendable () -> Void = {}
+    ) async throws(MartletError) {
+        pool = ConnectionPool(addresses: addresses, settings: settings, loop: loop, random: random)
+        self.dialect = dialect
+        self.stopLoop = stopLoop
+        do {
+            try await pool.start()
+        } catch {
+            await pool.abandon()
+            throw error
+        }
+    }
+
+    deinit {
+        let (pool, stopLoop) = (pool, stopLoop)
+        pool.loop.post {
+            pool.assumeIsolated { $0.abandon() }
+            stopLoop()
+        }
+    }
+
+    /// Ends the client: calls made from now on fail, those under way are waited for (they end by reply or deadline),
+    /// then the connections are closed.
+    public func close() async { await pool.close() }
+}
+
+extension MartletClient {
+    /// The value of `key` with its context and expiry; nil if there is none.
+    ///
+    /// - Parameters:
+    ///   - key: Its bytes, usually a literal.
+    ///   - type: What to read the bytes as; may be left to inference.
+    ///   - deadline: How long the call may take, instead of ``ClientSettings/deadline``.
+    /// - Throws: ``MartletError``; with ``MartletError/Code/badValue`` if the bytes are no `Value`.
+    public func get<Value: MartletValue>(
+        _ key: MartletKey, as type: Value.Type = Value.self, deadline: Duration? = nil
+    ) async throws(MartletError) -> Entry<Value>? {
+        var request = dialect.get(key)
+        request.deadline = deadline
+        guard let entry = try dialect.entry(from: try await perform(request)) else { return nil }
+        return Entry(
+            value: try Value.decoded(entry.value), context: entry.context, expires: entry.expires, stamp: entry.stamp)
+    }
+
+    /// The value of `key` and nothing else; nil if there is none. See ``get(_:as:deadline:)``.
+    public func value<Value: MartletValue>(
+        _ key: MartletKey, as type: Value.Type = Value.self, deadline: Duration? = nil
+    ) async throws(MartletError) -> Value? {
+        try await get(key, as: type, deadline: deadline)?.value
+    }
+
+    /// Stores a value under `key`.
+    ///
+    /// - Parameters:
+    ///   - expires: When it shall expire, as in `.after(.seconds(60))`.
+    ///   - durability: What the write must have survived before this call returns; nil for the keyspace's default.
+    ///   - context: The context of the read that this write follows from: it then supersedes exactly what was read.
+    ///   - token: The token of an earlier try of the same write, from its error; else one is drawn.
+    ///   - deadline: How long the call may take, instead of ``ClientSettings/deadline``.
+    /// - Returns: Who acknowledged it, and how.
+    /// - Throws: ``MartletError``, whose outcome tells whether the write may have been applied.
+    @discardableResult
+    public func put(
+        _ key: MartletKey, _ value: some MartletValue, expires: Expiry = .never, durability: WriteDurability? = nil,
+        context: CausalContext? = nil, token: RetryToken? = nil, deadline: Duration? = nil
+    ) async throws(MartletError) -> Receipt {
+        if let milliseconds = expires.milliseconds, milliseconds < 1 {
+            throw MartletError(.badArgument, .notApplied, "a value must stay for 1 ms at least")
+        }
+        let options = WriteOptions(
+            expiry: expires, durability: durability, context: context,
+            token: token ?? RetryToken(from: pool.random), deadline: deadline)
+        return try await write(dialect.put(key, try value.encoded(), options), options)
+    }
+
+    /// Deletes the value of `key`; no error if there is none.
+    ///
+    /// Parameters, result and errors are those of ``put(_:_:expires:durability:context:token:deadline:)``. It needs no
+    /// token: deleting twice is deleting once, unless something was stored in between, which a context protects.
+    @discardableResult
+    public func delete(
+        _ key: MartletKey, durability: WriteDurability? = nil, context: CausalContext? = nil,
+        deadline: Duration? = nil
+    ) async throws(MartletError) -> Receipt {
+        let options = WriteOptions(durability: durability, context: context, deadline: deadline)
+        return try await write(dialect.delete(key, options), options)
+    }
+
+    /// The keys of the keyspace, page by page as they are asked for, in no order that has a meaning.
+    ///
+    /// Every key that is there throughout is returned; one that comes or goes meanwhile may be. Nothing is held at the
+    /// server between pages, so a scan may be left at any time.
+    ///
+    /// - Parameters:
+    ///   - match: A glob that keys must match: `*` any text, `?` one byte, `[ab]` one of these.
+    ///   - pageSize: About how many keys to look at in one round trip.
+    ///   - deadline: How long each page may take, instead of ``ClientSettings/deadline``.
+    public func scan(match: String? = nil, pageSize: Int = 500, deadline: Duration? = nil) -> KeyScan {
+        KeyScan(client: self, match: match, pageSize: max(1, pageSize), deadline: deadline)
+    }
+
+    /// Asks a server for a sign of life.
+    public func ping(deadline: Duration? = nil) async throws(MartletError) {
+        var request = dialect.ping()
+        request.deadline = deadline
+        _ = try await perform(request)
+    }
+
+    /// One page of a scan; `cursor` is nil after the last one.
+    func page(
+        from cursor: String, match: String?, pageSize: Int, deadline: Duration?
+    ) async throws(MartletError) -> (keys: [MartletKey], cursor: String?) {
+        let reply = try await perform(
+            dialect.scan(cursor, match: match, pageSize: pageSize, deadline: deadline))
+        guard let parts = reply.elements, let next = parts[0].text, let keys = parts[1].elements else {
+            throw MartletError(.protocolViolation, .notApplied, "the reply to SCAN is no page")
+        }
+        return (keys.compactMap { $0.bytes.map(MartletKey.init(bytes:)) }, next == "0" ? nil : next)
+    }
+
+    private func write(_ request: Request, _ options: WriteOptions) async throws(MartletError) -> Receipt {
+        do throws(MartletError) {
+            return try dialect.receipt(from: try await perform(request))
+        } catch {
+            var error = error
+            error.retryToken = options.token
+            throw error
+        }
+    }
+
+    /// Sends a request and returns its reply.
+    func perform(_ request: Request) async throws(MartletError) -> Reply { try await pool.perform(request) }
+}

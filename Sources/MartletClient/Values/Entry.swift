@@ -1,0 +1,72 @@
+#if canImport(FoundationEssentials)
+    public import struct FoundationEssentials.Date
+#else
+    public import struct Foundation.Date
+#endif
+
+/// What a reader saw of a key, to be handed back with a write that follows from it.
+///
+/// A write with the context of a read supersedes what was read, and nothing that was written meanwhile. Opaque: keep its
+/// bytes as they are.
+public struct CausalContext: Hashable, Sendable {
+    public var bytes: [UInt8]
+    public init(bytes: [UInt8]) { self.bytes = bytes }
+}
+
+/// A stored value with what is known of it.
+public struct Entry<Value: MartletValue>: Sendable {
+    public var value: Value
+    /// Hand it to the `put` or `delete` that follows from this read. Nil from a server that keeps none.
+    public var context: CausalContext?
+    /// When it expires by the servers' clocks; nil for never.
+    public var expires: Date?
+    /// The hybrid logical clock stamp of its write: greater is later. 0 from a server that keeps none.
+    public var stamp: UInt64
+}
+
+extension Entry: Equatable where Value: Equatable {}
+
+/// When a value shall expire.
+public struct Expiry: Hashable, Sendable {
+    /// Whole milliseconds from the time the server takes the request; nil for never.
+    let milliseconds: Int64?
+
+    /// It stays until it is overwritten or deleted.
+    public static let never = Expiry(milliseconds: nil)
+
+    /// It expires once `duration` has passed, counted in milliseconds from when the server takes the request.
+    ///
+    /// A duration of less than a millisecond is refused by the call it is passed to.
+    public static func after(_ duration: Duration) -> Expiry {
+        let (seconds, attoseconds) = duration.components
+        let (product, overflow) = seconds.multipliedReportingOverflow(by: 1000)
+        return Expiry(
+            milliseconds: overflow ? (seconds < 0 ? .min : .max) : product + attoseconds / 1_000_000_000_000_000)
+    }
+}
+
+/// What a write must have survived before it is acknowledged.
+public enum WriteDurability: String, Hashable, Sendable, CaseIterable {
+    /// Held by the storage engine, not synced.
+    case none
+    /// As `none`, and synced at a fixed interval.
+    case interval
+    /// Synced to stable storage.
+    case always
+}
+
+/// How an acknowledged write was applied.
+public struct Receipt: Hashable, Sendable {
+    /// The context of the new version: a later write that hands it back supersedes this one.
+    public var context: CausalContext?
+    /// The hybrid logical clock stamp of the write; 0 from a server that keeps none.
+    public var stamp: UInt64 = 0
+    /// The names of the replicas that acknowledged it.
+    public var acknowledgedBy: [String] = []
+    /// How many of the acknowledgements were hints, held for an owner that did not answer.
+    public var hints = 0
+    /// The weakest durability among the acknowledgements counted; nil if the server does not tell.
+    public var durability: WriteDurability?
+    /// The epoch of the topology under which it was written.
+    public var epoch: UInt64 = 0
+}

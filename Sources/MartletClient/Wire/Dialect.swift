@@ -1,0 +1,145 @@
+#if canImport(FoundationEssentials)
+    import struct FoundationEssentials.Date
+#else
+    import struct Foundation.Date
+#endif
+
+/// The commands that a client's calls become, and what their replies say.
+protocol Dialect: Sendable {
+    func get(_ key: MartletKey) -> Request
+    func entry(from reply: Reply) throws(MartletError) -> Entry<[UInt8]>?
+    func put(_ key: MartletKey, _ value: [UInt8], _ options: WriteOptions) -> Request
+    func delete(_ key: MartletKey, _ options: WriteOptions) -> Request
+    func receipt(from reply: Reply) throws(MartletError) -> Receipt
+}
+
+/// What a write may say beside its key and value.
+struct WriteOptions {
+    var expiry: Expiry = .never
+    var durability: WriteDurability?
+    var context: CausalContext?
+    var token: RetryToken?
+    var deadline: Duration?
+}
+
+extension Dialect {
+    /// One page of keys from `cursor` on.
+    func scan(_ cursor: String, match: String?, pageSize: Int, deadline: Duration?) -> Request {
+        var command = CommandEncoder("SCAN")
+        command.append(cursor)
+        if let match {
+            command.append("MATCH")
+            command.append(match)
+        }
+        command.append("COUNT")
+        command.append(Int64(pageSize))
+        return Request(command: command.bytes, shape: .page, isWrite: false, deadline: deadline)
+    }
+
+    func ping() -> Request {
+        Request(command: CommandEncoder("PING").bytes, shape: .simple, isWrite: false, deadline: nil)
+    }
+}
+
+/// Martlet's own commands: values with context, durability and receipt.
+struct MartletDialect: Dialect {
+    func get(_ key: MartletKey) -> Request {
+        var command = CommandEncoder("MARTLET.GET")
+        command.append(key.bytes)
+        return Request(command: command.bytes, shape: .mapOrNull, isWrite: false)
+    }
+
+    func entry(from reply: Reply) throws(MartletError) -> Entry<[UInt8]>? {
+        if reply == .null { return nil }
+        guard let value = reply["value"] else {
+            throw MartletError(.protocolViolation, .notApplied, "the reply to MARTLET.GET has no value")
+        }
+        guard let bytes = value.bytes else { return nil }  // a tombstone: a context and no value
+        return Entry(
+            value: bytes, context: reply["context"]?.bytes.map(CausalContext.init(bytes:)),
+            expires: Self.date(reply["expires"]), stamp: UInt64(clamping: reply["stamp"]?.number ?? 0))
+    }
+
+    func put(_ key: MartletKey, _ value: [UInt8], _ options: WriteOptions) -> Request {
+        var command = CommandEncoder("MARTLET.PUT")
+        command.append(key.bytes)
+        command.append(value)
+        Self.append(options, to: &command)
+        if let token = options.token {
+            command.append("TOKEN")
+            command.append(token.bytes)
+        }
+        if let milliseconds = options.expiry.milliseconds {
+            command.append("PX")
+            command.append(milliseconds)
+        }
+        return Request(command: command.bytes, shape: .map, isWrite: true, deadline: options.deadline)
+    }
+
+    func delete(_ key: MartletKey, _ options: WriteOptions) -> Request {
+        var command = CommandEncoder("MARTLET.DEL")
+        command.append(key.bytes)
+        Self.append(options, to: &command)
+        return Request(command: command.bytes, shape: .map, isWrite: true, deadline: options.deadline)
+    }
+
+    func receipt(from reply: Reply) throws(MartletError) -> Receipt {
+        var receipt = Receipt()
+        receipt.context = reply["context"]?.bytes.map(CausalContext.init(bytes:))
+        receipt.stamp = UInt64(clamping: reply["stamp"]?.number ?? 0)
+        receipt.acknowledgedBy = reply["acknowledged"]?.elements?.compactMap(\.text) ?? []
+        receipt.hints = Int(clamping: reply["hints"]?.number ?? 0)
+        receipt.durability = reply["durability"]?.text.flatMap(WriteDurability.init(rawValue:))
+        receipt.epoch = UInt64(clamping: reply["epoch"]?.number ?? 0)
+        return receipt
+    }
+
+    private static func append(_ options: WriteOptions, to command: inout CommandEncoder) {
+        if let context = options.context {
+            command.append("CONTEXT")
+            command.append(context.bytes)
+        }
+        if let durability = options.durability {
+            command.append("DURABILITY")
+            command.append(durability.rawValue)
+        }
+    }
+
+    /// Milliseconds since 1970; what is no positive number stands for never.
+    private static func date(_ reply: Reply?) -> Date? {
+        guard let milliseconds = reply?.number, milliseconds > 0 else { return nil }
+        return Date(timeIntervalSince1970: Double(milliseconds) / 1000)
+    }
+}
+
+/// The commands of plain Redis, to try the client against it: no context, no receipt, no retry token.
+struct RedisDialect: Dialect {
+    func get(_ key: MartletKey) -> Request {
+        var command = CommandEncoder("GET")
+        command.append(key.bytes)
+        return Request(command: command.bytes, shape: .bytesOrNull, isWrite: false)
+    }
+
+    func entry(from reply: Reply) -> Entry<[UInt8]>? {
+        reply.bytes.map { Entry(value: $0, context: nil, expires: nil, stamp: 0) }
+    }
+
+    func put(_ key: MartletKey, _ value: [UInt8], _ options: WriteOptions) -> Request {
+        var command = CommandEncoder("SET")
+        command.append(key.bytes)
+        command.append(value)
+        if let milliseconds = options.expiry.milliseconds {
+            command.append("PX")
+            command.append(milliseconds)
+        }
+        return Request(command: command.bytes, shape: .simple, isWrite: true, deadline: options.deadline)
+    }
+
+    func delete(_ key: MartletKey, _ options: WriteOptions) -> Request {
+        var command = CommandEncoder("DEL")
+        command.append(key.bytes)
+        return Request(command: command.bytes, shape: .integer, isWrite: true, deadline: options.deadline)
+    }
+
+    func receipt(from reply: Reply) -> Receipt { Receipt() }
+}

@@ -1,0 +1,21 @@
+import MartletRuntime
+
+/// A small generator whose numbers depend on its seed alone.
+struct SplitMix {
+    private var state: UInt64
+    init(seed: UInt64) { state = seed }
+
+    mutating func next() -> UInt64 {
+        state &+= 0x9e37_79b9_7f4a_7c15
+        var z = state
+        z = (z ^ (z >> 30)) &* 0xbf58_476d_1ce4_e5b9
+        z = (z ^ (z >> 27)) &* 0x94d0_49bb_1331_11eb
+        return z ^ (z >> 31)
+    }
+}
+
+final class SeededRandom: RandomSource {
+    private let state: Lock<SplitMix>
+    init(seed: UInt64) { state = Lock(SplitMix(seed: seed)) }
+    func next() -> UInt64 { state.withLock { $0.next() } }
+}
