@@ -17,7 +17,8 @@
             let needed = min(batch.count, used) + batch.byteCount / pageSize * 3 / 2 + 16
             if used + needed <= limit { return }
             var hasPuts = false
-            batch.forEach { _, _, isDelete in if !isDelete { hasPuts = true } }
+            func look(_ key: RawSpan, _ value: RawSpan, _ isDelete: Bool) { if !isDelete { hasPuts = true } }
+            batch.forEach(look)
             guard hasPuts, used + needed - (try freePages()) > limit else { return }
             throw StorageError(
                 .outOfSpace, "lmdb: \(used * pageSize) of \(capacity) bytes are in use; delete, or raise 'capacity'")

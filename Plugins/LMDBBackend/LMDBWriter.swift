@@ -78,14 +78,15 @@
         /// One write transaction over the whole batch.
         private func commit(_ batch: borrowing WriteBatch, to environment: LMDBEnvironment) throws(StorageError) {
             let transaction = try unsafe environment.beginWrite()
-            do throws(StorageError) {
-                try batch.forEach { key, value, isDelete throws(StorageError) in
-                    guard key.byteCount <= LongKey.prefix else {
-                        return try unsafe putLong(key, value, isDelete, transaction, environment.data)
-                    }
-                    let database = key.isEmpty ? environment.empty : environment.data
-                    try unsafe Self.put(key, value, isDelete, transaction, database)
+            func put(_ key: RawSpan, _ value: RawSpan, _ isDelete: Bool) throws(StorageError) {
+                guard key.byteCount <= LongKey.prefix else {
+                    return try unsafe putLong(key, value, isDelete, transaction, environment.data)
                 }
+                let database = key.isEmpty ? environment.empty : environment.data
+                try unsafe Self.put(key, value, isDelete, transaction, database)
+            }
+            do throws(StorageError) {
+                try batch.forEach(put)
             } catch {
                 unsafe mdb_txn_abort(transaction)
                 throw error

@@ -79,7 +79,7 @@
 
         private func fill(from source: borrowing WriteBatch) {
             unsafe rocksdb_writebatch_clear(batch)
-            source.forEach { key, value, isDelete in
+            func add(_ key: RawSpan, _ value: RawSpan, _ isDelete: Bool) {
                 unsafe key.withUnsafeBytes { key in
                     guard !isDelete else {
                         return unsafe martlet_rocksdb_delete(batch, key.baseAddress, key.count)
@@ -89,6 +89,7 @@
                     }
                 }
             }
+            source.forEach(add)
         }
 
         /// Gives the memory of a large batch back.

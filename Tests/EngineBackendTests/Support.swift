@@ -115,3 +115,10 @@ struct Sequence64: RandomNumberGenerator {
         return z ^ (z >> 31)
     }
 }
+
+/// In a process of its own: writes that make a file longer than `bytes` fail from now on with EFBIG.
+func failWrites(beyond bytes: Int) {
+    signal(SIGXFSZ, SIG_IGN)
+    var limit = rlimit(rlim_cur: rlim_t(bytes), rlim_max: rlim_t(bytes))
+    precondition(setrlimit(__rlimit_resource_t(RLIMIT_FSIZE.rawValue), &limit) == 0)
+}
