@@ -79,6 +79,8 @@ let package = Package(
             name: "martlet", dependencies: ["MartletLauncher", "MartletRuntime"] + backends, swiftSettings: strict),
 
         tests("MartletClientTests", ["MartletClient", "MartletCore", "MartletRuntime", "MartletIO"]),
+        tests(
+            "MartletServerTests", ["MartletCore", "MartletRuntime", "MartletNode", "MartletServer", "MemoryBackend"]),
         tests("EngineBackendTests", ["MartletCore", "MartletRuntime"] + backends),
     ]
 )
