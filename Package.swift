@@ -82,5 +82,6 @@ let package = Package(
         tests(
             "MartletServerTests", ["MartletCore", "MartletRuntime", "MartletNode", "MartletServer", "MemoryBackend"]),
         tests("EngineBackendTests", ["MartletCore", "MartletRuntime"] + backends),
+        tests("MemoryBackendTests", ["MartletCore", "MartletRuntime", "MemoryBackend"]),
     ]
 )

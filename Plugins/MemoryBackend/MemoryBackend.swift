@@ -4,8 +4,9 @@ internal import MartletRuntime
 /// An ordered map in memory behind one lock.
 final class MemoryBackend: StorageBackend {
     struct State: Sendable {
-        var pairs: [(key: [UInt8], value: [UInt8])] = []
-        var bytes = 0
+        var tree = Tree()
+        var snapshots = 0
+        var reads: UInt64 = 0
         var bytesApplied: UInt64 = 0
         var isClosed = false
     }
@@ -17,43 +18,54 @@ final class MemoryBackend: StorageBackend {
 
     init(capacity: Int) { self.capacity = capacity }
 
+    deinit {
+        empty()
+        state.withLock { $0.tree.destroy() }
+    }
+
     func makeReader() throws(StorageError) -> any StorageReader { MemoryReader(self) }
 
+    @inline(__always)
     func read(_ key: RawSpan, _ body: (RawSpan) -> Void) throws(StorageError) -> Bool {
         try state.withLock { state throws(StorageError) in
             guard !state.isClosed else { throw StorageError(.closed, "memory: closed") }
-            return state.pairs.lend(key, body)
+            state.reads &+= 1
+            guard let leaf = state.tree.find(key) else { return false }
+            leaf.withValue(body)
+            return true
         }
     }
 
     func apply(_ batch: borrowing WriteBatch, durability: Durability) throws(StorageError) {
-        let capacity = capacity
         try state.withLock { state throws(StorageError) in
             guard !state.isClosed else { throw StorageError(.closed, "memory: closed") }
-            let before = (capacity > 0 ? state.pairs : [], state.bytes)
-            var puts = false
+            try admit(batch, to: state.tree)
             func one(_ key: RawSpan, _ value: RawSpan, _ isDelete: Bool) {
-                puts = puts || !isDelete
-                let at = state.pairs.firstIndex(from: key)
-                if at < state.pairs.count, withBytes(of: state.pairs[at].key, { $0.equals(key) }) {
-                    state.bytes -= key.byteCount + state.pairs[at].value.count
-                    if isDelete {
-                        state.pairs.remove(at: at)
-                    } else {
-                        state.pairs[at].value = value.array
-                        state.bytes += key.byteCount + value.byteCount
-                    }
-                } else if !isDelete {
-                    state.pairs.insert((key.array, value.array), at: at)
-                    state.bytes += key.byteCount + value.byteCount
-                }
+                if isDelete { _ = state.tree.remove(key) } else { state.tree.put(key, value) }
             }
             batch.forEach(one)
-            if capacity > 0, puts, state.bytes > capacity, state.bytes > before.1 {
-                (state.pairs, state.bytes) = before
-                throw StorageError(.outOfSpace, "memory: the capacity of \(capacity) bytes is used up")
+            state.bytesApplied &+= UInt64(batch.byteCount)
+        }
+    }
+
+    /// Refuses a batch that holds too long a key or value, or may lead over the capacity. Nothing of it is applied then.
+    @inline(__always)
+    private func admit(_ batch: borrowing WriteBatch, to tree: borrowing Tree) throws(StorageError) {
+        guard batch.byteCount > Leaf.maximumKeyLength || capacity > 0 else { return }
+        try admitSlowly(batch, to: tree)
+    }
+
+    private func admitSlowly(_ batch: borrowing WriteBatch, to tree: borrowing Tree) throws(StorageError) {
+        var growth = 0
+        func one(_ key: RawSpan, _ value: RawSpan, _ isDelete: Bool) throws(StorageError) {
+            guard key.byteCount <= Leaf.maximumKeyLength, value.byteCount <= Leaf.maximumValueLength else {
+                throw StorageError(.tooLarge, "memory: keys take up to 65535 bytes and values up to 4 GiB - 1")
             }
-            state.bytesApplied += UInt64(batch.byteCount)
+            if !isDelete, capacity > 0 { growth += tree.growth(key, value) }
+        }
+        try batch.forEach(one)
+        if capacity > 0, growth > 0, tree.bytes + growth > capacity {
+            throw StorageError(.outOfSpace, "memory: the capacity of \(capacity) bytes is used up")
         }
     }
 
@@ -62,8 +74,18 @@ final class MemoryBackend: StorageBackend {
     func snapshot() throws(StorageError) -> any StorageSnapshot {
         try state.withLock { state throws(StorageError) in
             guard !state.isClosed else { throw StorageError(.closed, "memory: closed") }
-            return MemorySnapshot(pairs: state.pairs)
+            state.snapshots += 1
+            return MemorySnapshot(self, root: state.tree.freeze())
         }
+    }
+
+    /// Ends a snapshot. What it alone held is freed in steps, between which others get the lock.
+    func release(_ root: Link) {
+        state.withLock { state in
+            state.snapshots -= 1
+            state.tree.discard(root)
+        }
+        while state.withLock({ $0.tree.reclaim(atMost: 256) }) {}
     }
 
     func checkpoint(to directory: String) throws(StorageError) {
@@ -73,19 +95,23 @@ final class MemoryBackend: StorageBackend {
     func statistics() -> StorageStatistics {
         state.withLock { state in
             var found = StorageStatistics()
-            found.keys = UInt64(state.pairs.count)
-            found.bytesInMemory = UInt64(state.bytes)
+            found.keys = UInt64(state.tree.count)
+            found.bytesInMemory = UInt64(state.tree.bytes)
             found.bytesApplied = state.bytesApplied
+            found.reads = [.memtable: state.reads]
+            found.counters = [("payload_bytes", UInt64(state.tree.payload)), ("snapshots", UInt64(state.snapshots))]
             return found
         }
     }
 
-    func close() throws(StorageError) {
+    func close() throws(StorageError) { empty() }
+
+    private func empty() {
         state.withLock { state in
             state.isClosed = true
-            state.pairs = []
-            state.bytes = 0
+            state.tree.removeAll()
         }
+        while state.withLock({ $0.tree.reclaim(atMost: 256) }) {}
     }
 }
 
@@ -98,40 +124,25 @@ final class MemoryReader: StorageReader {
 }
 
 final class MemorySnapshot: StorageSnapshot {
-    private let pairs: [(key: [UInt8], value: [UInt8])]
-    init(pairs: [(key: [UInt8], value: [UInt8])]) { self.pairs = pairs }
+    private let backend: MemoryBackend
+    private let root: Link
 
-    func read(_ key: RawSpan, _ body: (RawSpan) -> Void) throws(StorageError) -> Bool { pairs.lend(key, body) }
+    init(_ backend: MemoryBackend, root: Link) {
+        self.backend = backend
+        self.root = root
+    }
+
+    deinit { backend.release(root) }
+
+    func read(_ key: RawSpan, _ body: (RawSpan) -> Void) throws(StorageError) -> Bool {
+        guard let leaf = Tree.find(key, below: root) else { return false }
+        leaf.withValue(body)
+        return true
+    }
 
     func scan(
         from lower: RawSpan, to upper: RawSpan, _ body: (_ key: RawSpan, _ value: RawSpan) -> ScanStep
     ) throws(StorageError) {
-        for index in pairs.firstIndex(from: lower)..<pairs.count {
-            let key = pairs[index].key
-            let step = withBytes(of: key) { key in
-                if !upper.isEmpty, key.compare(upper) >= 0 { return ScanStep.stop }
-                return withBytes(of: pairs[index].value) { body(key, $0) }
-            }
-            if step == .stop { return }
-        }
-    }
-}
-
-extension [(key: [UInt8], value: [UInt8])] {
-    fileprivate func firstIndex(from key: RawSpan) -> Int {
-        var low = 0
-        var high = count
-        while low < high {
-            let middle = (low + high) / 2
-            if withBytes(of: self[middle].key, { $0.compare(key) < 0 }) { low = middle + 1 } else { high = middle }
-        }
-        return low
-    }
-
-    fileprivate func lend(_ key: RawSpan, _ body: (RawSpan) -> Void) -> Bool {
-        let at = firstIndex(from: key)
-        guard at < count, withBytes(of: self[at].key, { $0.equals(key) }) else { return false }
-        withBytes(of: self[at].value) { body($0) }
-        return true
+        Tree.scan(below: root, from: lower, to: upper, body)
     }
 }
