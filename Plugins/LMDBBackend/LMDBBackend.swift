@@ -15,6 +15,9 @@
     /// **Space.** The whole `capacity` is mapped at open: the map never has to grow, which LMDB allows only while nobody
     /// reads. The file grows as pages are used. A batch with puts is refused short of the capacity, so that deletes, which
     /// copy pages too, still find room. What fails before the commit's root page is written leaves the file as it was.
+    ///
+    /// **Limits.** LMDB keeps no checksums, and a page the disk cannot read ends the process (SIGBUS), as with any mapped
+    /// file. After a failed write of the root page LMDB refuses reads too. Keys over 510 bytes: see ``LongKey``.
     final class LMDBBackend: StorageBackend {
         let properties = BackendProperties(
             name: "lmdb", isVolatile: false, readsMayBlock: true, maximumDurability: .always)
@@ -33,7 +36,8 @@
             }
             self.directory = directory
             let mark = directory.manifest.marks[LMDBWriter.mark]
-            if let mark, mark != DataDirectory.bootIdentifier, !opening.acceptsDataLoss {
+            let boot = DataDirectory.bootIdentifier
+            if let mark, mark != boot || boot == "unknown", !opening.acceptsDataLoss {
                 throw StorageError(
                     .incompatible,
                     "\(directory.path): the machine went down while commits were not synced (durability below always), "
@@ -75,8 +79,14 @@
             let file = unsafe open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
             guard file >= 0 else { throw SystemFile.failure("create", path) }
             defer { Glibc.close(file) }
-            try unsafe check(mdb_env_copyfd2(environment.handle, file, UInt32(MDB_CP_COMPACT)), "copy to \(path)")
-            guard fsync(file) == 0 else { throw SystemFile.failure("sync", path) }
+            do throws(StorageError) {
+                try unsafe check(mdb_env_copyfd2(environment.handle, file, UInt32(MDB_CP_COMPACT)), "copy to \(path)")
+                guard fsync(file) == 0 else { throw SystemFile.failure("sync", path) }
+            } catch {
+                unsafe unlink(path)
+                unsafe rmdir(directory)
+                throw error
+            }
             try SystemFile.syncDirectory(of: path)
             try SystemFile.syncDirectory(of: directory)
         }

@@ -35,7 +35,7 @@
                 try unsafe check(mdb_env_set_maxreaders(environment, UInt32(readers)), "set the number of readers")
                 var flags = UInt32(MDB_NOTLS)  // a transaction belongs to its reader, not to a thread
                 if !settings.boolean("readahead", default: false) { flags |= UInt32(MDB_NORDAHEAD) }
-                try unsafe check(mdb_env_open(environment, path, flags, 0o600), "open \(path)/data.mdb")
+                try unsafe Self.open(environment, path, flags, map)
                 try unsafe Self.checkLength(of: environment, path)
                 var stale: CInt = 0
                 try unsafe check(mdb_reader_check(environment, &stale), "clear the reader table")
@@ -51,6 +51,19 @@
         }
 
         deinit { unsafe mdb_env_close(handle) }
+
+        private static func open(
+            _ environment: OpaquePointer, _ path: String, _ flags: UInt32, _ map: Int
+        ) throws(StorageError) {
+            let status = unsafe mdb_env_open(environment, path, flags, 0o600)
+            if status == ENOMEM {
+                throw StorageError(
+                    .inputOutput,
+                    "\(path)/data.mdb: cannot reserve \(map) bytes of address space (ulimit -v?); lower 'capacity'")
+            }
+            try check(status, "open \(path)/data.mdb")
+            try SystemFile.syncDirectory(of: path + "/data.mdb")  // else a new file's name may not survive
+        }
 
         /// Refuses a file that is shorter than its own contents: reading it through the map would end the process.
         private static func checkLength(of environment: OpaquePointer, _ path: String) throws(StorageError) {

@@ -1,5 +1,4 @@
 #if RocksDB
-    internal import CRocksDB
     internal import Glibc
     internal import MartletCore
     internal import MartletRuntime
@@ -29,6 +28,7 @@
             }
             self.directory = directory
             let opened = try RocksDBStore(at: Self.folder(of: directory.path), settings: opening.settings)
+            try SystemFile.syncDirectory(of: Self.folder(of: directory.path))  // else its name may not survive
             store = Lock(opened)
             writer = Lock(RocksDBWriter(opened))
         }
@@ -58,12 +58,12 @@
             guard unsafe mkdir(directory, 0o700) == 0 else {
                 throw SystemFile.failure("create directory", directory)
             }
-            var failure = RocksDBFailure()
-            let checkpoint = unsafe rocksdb_checkpoint_object_create(store.database, &failure.text)
-            try failure.check("prepare a checkpoint")
-            defer { unsafe rocksdb_checkpoint_object_destroy(checkpoint) }
-            unsafe rocksdb_checkpoint_create(checkpoint, Self.folder(of: directory), 0, &failure.text)
-            try failure.check("write a checkpoint to \(directory)")
+            do throws(StorageError) {
+                try store.checkpoint(to: Self.folder(of: directory))
+            } catch {
+                unsafe rmdir(directory)  // the engine removed what it wrote
+                throw error
+            }
             try SystemFile.syncDirectory(of: Self.folder(of: directory))
             try SystemFile.syncDirectory(of: directory)
         }

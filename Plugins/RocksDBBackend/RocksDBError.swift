@@ -22,9 +22,9 @@
         /// The typed error of a status text: the C API gives no code, so its fixed first words tell.
         static func rocksdb(_ text: String, _ what: String) -> StorageError {
             let code: Code =
-                if text.contains("No space left on device") || text.contains("Disk quota exceeded")
-                    || text.hasPrefix("IO error: NoSpace")
-                {
+                if text.contains("While fsync") || text.contains("While fdatasync") {
+                    .inputOutput  // whatever the reason: what the file holds then is not known
+                } else if text.contains("No space left on device") || text.contains("Disk quota exceeded") {
                     .outOfSpace
                 } else if text.hasPrefix("Corruption") {
                     .corrupted

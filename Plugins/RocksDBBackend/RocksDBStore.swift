@@ -58,6 +58,16 @@
             try failure.check("sync the log")
         }
 
+        /// Writes a copy of the contents into a directory that does not exist, whole or not at all.
+        func checkpoint(to directory: String) throws(StorageError) {
+            var failure = RocksDBFailure()
+            let checkpoint = unsafe rocksdb_checkpoint_object_create(database, &failure.text)
+            try failure.check("prepare a checkpoint")
+            defer { unsafe rocksdb_checkpoint_object_destroy(checkpoint) }
+            unsafe rocksdb_checkpoint_create(checkpoint, directory, 0, &failure.text)
+            try failure.check("write a checkpoint to \(directory)")
+        }
+
         /// A number the engine keeps; 0 if it does not know the name.
         func property(_ name: String) -> UInt64 {
             var value: UInt64 = 0
