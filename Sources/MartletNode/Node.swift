@@ -22,6 +22,7 @@ public actor Node {
     public nonisolated let startedUnclean: Bool
     private let directory: DataDirectory?
     private let committer: Committer?
+    private let counters: [Lock<StoreCounters>]
     private let reads: [BlockingReads]
     private let writer: (any BlockingExecutor)?
     private var syncTimer: (any LoopTimer)?
@@ -41,6 +42,7 @@ public actor Node {
         startedUnclean = assembly.startedUnclean
         directory = assembly.directory
         committer = assembly.committer
+        counters = assembly.counters
         reads = assembly.reads
         writer = assembly.writer
     }
@@ -123,11 +125,11 @@ public actor Node {
         directory?.close()
     }
 
-    /// The backend's statistics and the workers' counters, for INFO.
-    public func statistics() async -> NodeStatistics {
-        var statistics = NodeStatistics(storage: backend.statistics())
-        for replica in replicas {
-            let counters = await replica.counters()
+    /// The workers' and the committer's counters, for INFO.
+    public nonisolated var statistics: NodeStatistics {
+        var statistics = NodeStatistics()
+        for published in counters {
+            let counters = published.withLock { $0 }
             statistics.cacheHits += counters.cacheHits
             statistics.cacheMisses += counters.cacheMisses
             statistics.damagedRecords += counters.damaged
@@ -144,7 +146,6 @@ public actor Node {
 
 /// What a node counts.
 public struct NodeStatistics: Sendable {
-    public var storage: StorageStatistics
     public var cacheHits: UInt64 = 0
     public var cacheMisses: UInt64 = 0
     public var damagedRecords: UInt64 = 0

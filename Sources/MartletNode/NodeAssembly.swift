@@ -15,6 +15,7 @@ struct NodeAssembly {
     var committer: Committer?
     var writer: (any BlockingExecutor)?
     var reads: [BlockingReads] = []
+    var counters: [Lock<StoreCounters>] = []
 }
 
 /// How a node is opened beside its settings.
@@ -96,12 +97,14 @@ extension NodeAssembly {
                 blocking = BlockingReads(
                     reader: try backend.makeReader(), executor: environment.makeBlockingExecutor("reads-\(worker)"))
             }
+            let published = Lock(StoreCounters())
+            counters.append(published)
             let store = RecordStore(
                 WorkerParts(
                     worker: worker, loop: loop, clock: environment.clock, settings: settings, backend: backend,
                     reader: try backend.makeReader(), committer: committer, reads: blocking,
                     keyspaces: recovered.keyspaces, nodeIdentifier: identifier, incarnation: incarnation,
-                    leases: recovered.leases))
+                    leases: recovered.leases, counters: published))
             // Not yet in use: from here on only its loop touches it.
             let confined = Confined(store, handedTo: loop)
             mailboxes[worker].open(confined)
@@ -121,7 +124,9 @@ extension NodeAssembly {
             var known: UInt64?
             _ = try withBytes(of: StoredKey.meta("generation/\(keyspace.id)")) { key throws(StorageError) in
                 try snapshot.read(key) { value in
-                    if value.byteCount == 4 { states[states.count - 1].generation = value.littleEndian(0, as: UInt32.self) }
+                    if value.byteCount == 4 {
+                        states[states.count - 1].generation = value.littleEndian(0, as: UInt32.self)
+                    }
                 }
             }
             _ = try withBytes(of: StoredKey.meta("count/\(keyspace.id)")) { key throws(StorageError) in

@@ -146,7 +146,8 @@ public actor Replica {
         }
     }
 
-    private func storedKeys(from lower: [UInt8], to upper: [UInt8], limit: Int) async throws(StorageError) -> [[UInt8]] {
+    private func storedKeys(from lower: [UInt8], to upper: [UInt8], limit: Int) async throws(StorageError) -> [[UInt8]]
+    {
         let snapshot = try store.backend.snapshot()
         let work: @Sendable () -> [[UInt8]] = {
             var keys: [[UInt8]] = []
@@ -201,7 +202,9 @@ public actor Replica {
         var budget = 8
         while budget > 0 {
             budget -= 1
-            guard let page = try? await page(keyspace: keyspace, from: sweepPlaces[keyspace], limit: 250) else { return }
+            guard let page = try? await page(keyspace: keyspace, from: sweepPlaces[keyspace], limit: 250) else {
+                return
+            }
             sweepPlaces[keyspace] = page.next ?? 0
             let residency = await makeResident(page.expired)
             for storedKey in page.expired { erase(storedKey, keyspace: keyspace) }
@@ -262,7 +265,4 @@ public actor Replica {
 
     /// Ends the reader's turn for good, before the backend is closed.
     func releaseReader() { store.reader.refresh() }
-
-    /// The worker's counters, for INFO.
-    func counters() -> StoreCounters { store.counters }
 }

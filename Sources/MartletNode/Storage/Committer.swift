@@ -36,7 +36,8 @@ final class Committer: Sendable {
         self.listeners = listeners
         queue = Lock(
             Queue(
-                newest: Array(repeating: 0, count: listeners.count), failures: Array(repeating: 0, count: listeners.count)))
+                newest: Array(repeating: 0, count: listeners.count),
+                failures: Array(repeating: 0, count: listeners.count)))
     }
 
     /// Queues a worker's batch as its commit number `commit`; `failuresSeen` is how many failures it was told of.
@@ -98,7 +99,9 @@ final class Committer: Sendable {
                 for (worker, commit) in newest.enumerated() where commit > 0 { listeners[worker](.committed(commit)) }
             } catch {
                 queue.withLock { queue in
-                    for (worker, commit) in newest.enumerated() { queue.newest[worker] = max(queue.newest[worker], commit) }
+                    for (worker, commit) in newest.enumerated() {
+                        queue.newest[worker] = max(queue.newest[worker], commit)
+                    }
                 }
                 fail(error)
             }

@@ -19,6 +19,8 @@ final class RecordStore {
     var keyspaces: [KeyspaceState]
     var minting: Minting
     var counters = StoreCounters()
+    /// ``counters`` as of the last turn, for other threads.
+    private let published: Lock<StoreCounters>
 
     var table = RecordTable()
     private let cacheLimit: Int
@@ -46,6 +48,7 @@ final class RecordStore {
         reader = parts.reader
         isInline = parts.committer == nil
         committer = parts.committer
+        published = parts.counters
         reads = parts.reads
         hashSeed = parts.settings.hashSeed
         keyspaces = parts.keyspaces
@@ -68,6 +71,8 @@ final class RecordStore {
         reader.refresh()
         submitBatch()
         submitLoads()
+        let counted = counters
+        published.withLock { $0 = counted }
         if !isInline { table.evict(to: cacheLimit, committed: committed) }
     }
 
@@ -149,7 +154,12 @@ final class RecordStore {
             lastError = error
             let done = committed
             table.removeAll { $0.pendingCommit > done && $0.pins == 0 && !$0.isLoading }
-            table.forEach { entry in if entry.pendingCommit > done { entry.isLoading = true; reload(entry) } }
+            table.forEach { entry in
+                if entry.pendingCommit > done {
+                    entry.isLoading = true
+                    reload(entry)
+                }
+            }
             for keyspace in keyspaces { keyspace.totals.isKnown.store(false, ordering: .relaxed) }
         }
         let waiters = commitWaiters
@@ -277,6 +287,7 @@ struct WorkerParts {
     var nodeIdentifier: UInt32
     var incarnation: UInt64
     var leases: LeaseKeeper
+    var counters: Lock<StoreCounters>
 }
 
 /// A keyspace as one worker sees it.

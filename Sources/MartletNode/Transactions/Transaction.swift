@@ -241,7 +241,8 @@ public final class Transaction {
         }
     }
 
-    private func lend(_ record: RawSpan, _ view: RecordView, _ facts: ValueFacts, _ body: (RawSpan, ValueFacts) -> Void) {
+    private func lend(_ record: RawSpan, _ view: RecordView, _ facts: ValueFacts, _ body: (RawSpan, ValueFacts) -> Void)
+    {
         let stored = record.extracting(view.value)
         guard view.codec != .none else { return body(stored, facts) }
         packed.removeAll()

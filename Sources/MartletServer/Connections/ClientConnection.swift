@@ -1,0 +1,264 @@
+internal import MartletCore
+internal import MartletNode
+internal import MartletRuntime
+
+/// One client's connection: takes commands off its bytes, runs them in order, sends the replies in order.
+///
+/// Used on its worker's loop only, isolated to the worker's ReplicaCoordinator while commands run: one entry for all the
+/// commands that came together. It *stalls*, and keeps what comes meanwhile, while records are made resident, while a
+/// command runs that takes many turns, and while the client does not read its replies.
+final class ClientConnection: StreamHandler {
+    let session: Session
+    private let door: FrontDoor
+    private let stream: any ByteStream
+    private let coordinator: ReplicaCoordinator
+    private var input = ByteBuffer()
+    private var parser = RESPParser()
+    private var held = ReplyQueue()
+    private let residency = Residency()
+    private var stall: Stall?
+    private var isWaitingForCommit = false
+    private var isReadingPaused = false
+    private(set) var isClosed = false
+
+    private enum Stall {
+        /// Records are on their way; the commands up to this many bytes wait for them.
+        case loading
+        /// A command that takes many turns.
+        case running
+        /// The client does not take its replies.
+        case output
+    }
+
+    /// Input that is kept while stalled before reading pauses.
+    private static let inputLimit = 1 << 20
+    /// Unsent output that stalls the connection.
+    private static let outputLimit = 1 << 20
+    /// Commands whose records are made resident together.
+    private static let lookahead = 512
+
+    init(session: Session, door: FrontDoor, stream: any ByteStream) {
+        self.session = session
+        self.door = door
+        self.stream = stream
+        coordinator = door.coordinator
+    }
+
+    // MARK: Stream events
+
+    func received(_ bytes: RawSpan) {
+        let me = Confined(self, on: coordinator.loop)
+        coordinator.assumeIsolated { me.value.take(bytes, $0) }
+    }
+
+    func drained() {
+        guard case .output = stall else { return }
+        stall = nil
+        resume()
+    }
+
+    func closed(_ error: StreamError?) {
+        isClosed = true
+        residency.release()
+        door.remove(self)
+    }
+
+    /// Ends the connection from outside, as CLIENT KILL and the drain do.
+    func end() { stream.closeAfterFlush() }
+
+    /// Whether it has nothing under way and nothing unanswered.
+    var isIdle: Bool { stall == nil && held.isEmpty && input.isEmpty && stream.unsentBytes == 0 }
+
+    private func resume() {
+        let me = Confined(self, on: coordinator.loop)
+        coordinator.assumeIsolated { me.value.proceed($0) }
+    }
+
+    // MARK: Input
+
+    private func take(_ bytes: RawSpan, _ coordinator: isolated ReplicaCoordinator) {
+        guard !isClosed else { return }
+        guard input.isEmpty, stall == nil else {
+            input.append(bytes)
+            return proceed(coordinator)
+        }
+        let used = run(bytes, coordinator)
+        if used < bytes.byteCount { input.append(bytes.extracting(used..<bytes.byteCount)) }
+        adjustReading()
+    }
+
+    /// Goes on with what is kept, unless the connection is stalled.
+    private func proceed(_ coordinator: isolated ReplicaCoordinator) {
+        while stall == nil, !input.isEmpty, !isClosed {
+            let used = input.withBytes { run($0, coordinator) }
+            input.consume(used)
+            if used == 0 { break }
+        }
+        input.releaseExcess(keeping: 0)
+        adjustReading()
+    }
+
+    private func adjustReading() {
+        let isFull = stall != nil && input.count > Self.inputLimit
+        if isFull != isReadingPaused, !isClosed {
+            isReadingPaused = isFull
+            isFull ? stream.pauseReading() : stream.resumeReading()
+        }
+    }
+
+    /// Runs the commands at the front of `bytes`; returns how many bytes are done with.
+    private func run(_ bytes: RawSpan, _ coordinator: isolated ReplicaCoordinator) -> Int {
+        if !coordinator.isInline, !makeResident(bytes, coordinator) {
+            stall = .loading
+            return 0
+        }
+        let call = door.call
+        stream.write { swap(&$0, &call.reply.buffer) }
+        call.session = session
+        call.reply.version = session.protocolVersion
+        var offset = 0
+        let now = coordinator.wallMilliseconds
+        session.lastActiveAt = now * 1000
+        var budget = coordinator.isInline ? Int.max : Self.lookahead
+        while stall == nil, budget > 0, !session.closesAfterReply {
+            budget -= 1
+            switch parser.next(bytes, at: offset, into: &call.arguments) {
+            case .command(let end):
+                if !call.arguments.isEmpty { perform(bytes, call, now, coordinator) }
+                offset = end
+                continue
+            case .inline(let end):
+                if !call.arguments.isEmpty { withBytes(of: parser.inlineBytes) { perform($0, call, now, coordinator) } }
+                offset = end
+                continue
+            case .malformed(let reply):
+                let start = call.reply.buffer.count
+                call.reply.error(reply)
+                finish(call, from: start, commit: 0)
+                session.closesAfterReply = true
+                offset = bytes.byteCount
+            case .incomplete:
+                budget = 0
+            }
+        }
+        stream.write { swap(&$0, &call.reply.buffer) }
+        residency.release()
+        settle(coordinator)
+        return isClosed || session.closesAfterReply ? bytes.byteCount : offset
+    }
+
+    /// Asks for the records of the commands ahead; false if some are still on their way.
+    private func makeResident(_ bytes: RawSpan, _ coordinator: isolated ReplicaCoordinator) -> Bool {
+        if residency.isEmpty {
+            var ahead = parser
+            var offset = 0
+            let call = door.call
+            for _ in 0..<Self.lookahead {
+                guard case .command(let end) = ahead.next(bytes, at: offset, into: &call.arguments) else { break }
+                offset = end
+                door.forEachKey(bytes, call.arguments) {
+                    coordinator.require($0, keyspace: session.keyspace, in: residency)
+                }
+            }
+        }
+        if residency.isReady { return true }
+        let me = Confined(self, on: coordinator.loop)
+        coordinator.whenLoaded {
+            guard !me.value.isClosed else { return }
+            me.value.stall = nil
+            me.value.resume()
+        }
+        return false
+    }
+
+    // MARK: Commands
+
+    private func perform(
+        _ input: RawSpan, _ call: Invocation, _ now: Int64, _ coordinator: isolated ReplicaCoordinator
+    ) {
+        let start = call.reply.buffer.count
+        guard let row = door.table.find(input, call) else {
+            if session.aborts { return stream.close() }
+            return finish(call, from: start, commit: 0)
+        }
+        door.commands &+= 1
+        switch door.table.rows[row].shape {
+        case .connection:
+            door.table.rows[row].handler(input, call)
+            call.reply.version = session.protocolVersion
+            finish(call, from: start, commit: 0)
+        case .keys:
+            let transaction = coordinator.transaction
+            transaction.begin(keyspace: session.keyspace, nowMilliseconds: now)
+            door.table.rows[row].handler(input, call)
+            let commit = transaction.end()
+            if let failure = transaction.failure {
+                call.reply.buffer.truncate(to: start)
+                call.reply.error(failure.reply)
+            }
+            finish(call, from: start, commit: commit)
+        case .keyspace:
+            guard let request = KeyspaceRequest(door.table.rows[row].name, input, call) else {
+                return finish(call, from: start, commit: 0)
+            }
+            runApart(request)
+        }
+    }
+
+    /// Runs a command that takes many turns; the connection stalls until its reply is there.
+    private func runApart(_ request: KeyspaceRequest) {
+        stall = .running
+        let me = Confined(self, on: coordinator.loop)
+        let (node, worker) = (door.node, door.worker)
+        let (keyspace, version) = (session.keyspace, session.protocolVersion)
+        node.environment.spawn("keyspace command", on: worker) {
+            let reply = await request.reply(by: node, worker: worker, keyspace: keyspace, version: version)
+            me.post { $0.finishApart(reply) }
+        }
+    }
+
+    private func finishApart(_ reply: [UInt8]) {
+        guard !isClosed else { return }
+        withBytes(of: reply) { reply in
+            if held.isEmpty { stream.write { $0.append(reply) } } else { held.append(reply, waitingFor: 0) }
+        }
+        stall = nil
+        resume()
+    }
+
+    // MARK: Replies
+
+    /// Holds a command's reply back if it, or one before it, waits for a commit.
+    private func finish(_ call: Invocation, from start: Int, commit: UInt64) {
+        guard commit > 0 || !held.isEmpty else { return }
+        call.reply.buffer.withBytes(start..<call.reply.buffer.count) { held.append($0, waitingFor: commit) }
+        call.reply.buffer.truncate(to: start)
+    }
+
+    /// Sends what no longer waits, and closes or stalls where that is due.
+    private func settle(_ coordinator: isolated ReplicaCoordinator) {
+        if !held.isEmpty {
+            let call = door.call
+            stream.write { swap(&$0, &call.reply.buffer) }
+            held.release(into: &call.reply) { coordinator.state(of: $0) }
+            stream.write { swap(&$0, &call.reply.buffer) }
+        }
+        if !held.isEmpty {
+            waitForCommit(coordinator)
+        } else if session.closesAfterReply {
+            stream.closeAfterFlush()
+        }
+        if stall == nil, stream.unsentBytes > Self.outputLimit { stall = .output }
+    }
+
+    private func waitForCommit(_ coordinator: isolated ReplicaCoordinator) {
+        guard !isWaitingForCommit else { return }
+        isWaitingForCommit = true
+        let me = Confined(self, on: coordinator.loop)
+        coordinator.whenCommitted {
+            me.value.isWaitingForCommit = false
+            guard !me.value.isClosed else { return }
+            me.value.coordinator.assumeIsolated { me.value.settle($0) }
+        }
+    }
+}

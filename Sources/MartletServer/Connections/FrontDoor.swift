@@ -1,0 +1,104 @@
+internal import MartletCore
+internal import MartletNode
+internal import MartletRuntime
+
+/// A worker's door for RESP clients: its connections, and what commands ask of the server. Used on its loop only.
+final class FrontDoor: ServerFacts {
+    let node: Node
+    let worker: Int
+    let coordinator: ReplicaCoordinator
+    let table = CommandTable.standard
+    /// One command's arguments, transaction and reply, used again for each.
+    private(set) lazy var call = Invocation(
+        transaction: transaction,
+        session: Session(id: 0, peer: address, local: address, connectedAt: wallMicroseconds, server: self))
+    private let transaction: Transaction
+    /// Commands run, for INFO.
+    var commands: UInt64 = 0
+    var remembered = RememberedParameters()
+    private let shared: ServerShared
+    private var connections: [UInt64: ClientConnection] = [:]
+    private var listener: (any Listener)?
+
+    init(node: Node, worker: Int, shared: ServerShared, transaction: Transaction) {
+        self.node = node
+        self.worker = worker
+        self.shared = shared
+        coordinator = node.coordinators[worker]
+        self.transaction = transaction
+    }
+
+    // MARK: Connections
+
+    func listen(on address: SocketAddress) throws(StreamError) -> SocketAddress {
+        let listener = try coordinator.loop.listen(on: address) { [unowned self] stream in accept(stream) }
+        self.listener = listener
+        return listener.address
+    }
+
+    private func accept(_ stream: any ByteStream) -> (any StreamHandler)? {
+        guard let id = shared.admit() else {
+            stream.write { $0.append("-ERR max number of clients reached\r\n") }
+            stream.closeAfterFlush()
+            return RefusedConnection()
+        }
+        let session = Session(
+            id: id, peer: stream.peer, local: stream.local, connectedAt: wallMicroseconds, server: self)
+        let connection = ClientConnection(session: session, door: self, stream: stream)
+        connections[id] = connection
+        return connection
+    }
+
+    func remove(_ connection: ClientConnection) {
+        guard connections.removeValue(forKey: connection.session.id) != nil else { return }
+        shared.dismiss()
+    }
+
+    /// Accepts no more and ends each connection once it has nothing under way, or at once if `isForced`.
+    func drain(isForced: Bool) -> Int {
+        listener?.close()
+        listener = nil
+        for connection in connections.values where isForced || connection.isIdle { connection.end() }
+        return connections.count
+    }
+
+    /// Lends each key that a command names; none if there is no such command.
+    func forEachKey(_ input: RawSpan, _ arguments: [Range<Int>], _ body: (RawSpan) -> Void) {
+        guard let first = arguments.first, let row = table.row(named: input.extracting(first)) else { return }
+        guard case .keys(let first, let last, let step) = table.rows[row].shape else { return }
+        let end = last < 0 ? arguments.count + last : last
+        guard first > 0, step > 0, first <= end else { return }
+        for index in stride(from: first, through: min(end, arguments.count - 1), by: step) {
+            body(input.extracting(arguments[index]))
+        }
+    }
+
+    // MARK: What commands ask
+
+    var sessions: [Session] { connections.values.map(\.session).sorted { $0.id < $1.id } }
+
+    func kill(session id: UInt64) -> Bool {
+        guard let connection = connections[id] else { return false }
+        connection.end()
+        return true
+    }
+
+    func information(section: String) -> [(name: String, value: String)] {
+        Information(door: self, shared: shared).lines(of: section)
+    }
+
+    var parameters: [(name: String, value: String)] { shared.parameters(of: node) }
+    var nodeIdentifier: String { shared.nodeIdentifier }
+    var nodeName: String { node.settings.name }
+    var address: SocketAddress { shared.address }
+    var keyspaceNames: [String] { node.settings.keyspaces.map(\.name) }
+    var requiresPassword: Bool { false }
+    var wallMicroseconds: Int64 { node.environment.clock.wallMicroseconds }
+    var connectionCount: Int { shared.connectionCount }
+}
+
+/// Hears nothing of a client that was turned away.
+private final class RefusedConnection: StreamHandler {
+    func received(_ bytes: RawSpan) {}
+    func closed(_ error: StreamError?) {}
+}

@@ -1,0 +1,107 @@
+internal import Glibc
+internal import MartletCore
+internal import MartletNode
+internal import MartletRuntime
+
+/// The sections of INFO.
+struct Information {
+    let door: FrontDoor
+    let shared: ServerShared
+
+    private typealias Lines = [(name: String, value: String)]
+
+    func lines(of section: String) -> [(name: String, value: String)] {
+        switch section {
+        case "server": server
+        case "clients":
+            [("connected_clients", "\(shared.connectionCount)"), ("maxclients", "\(shared.maximumClients)")]
+        case "memory": memory
+        case "persistence": [("loading", "0"), ("async_loading", "0")]
+        case "stats": stats
+        case "replication": [("role", "master"), ("connected_slaves", "0"), ("master_repl_offset", "0")]
+        case "cpu": cpu
+        case "cluster": [("cluster_enabled", "0")]
+        case "martlet": martlet
+        case "backend": backend
+        default: []
+        }
+    }
+
+    private var uptime: Int64 { max(0, (door.wallMicroseconds - shared.startedAt) / 1_000_000) }
+
+    private var server: Lines {
+        [
+            ("redis_version", "7.0.15"), ("redis_mode", "standalone"), ("server_name", "martlet"),
+            ("martlet_version", shared.software), ("os", "Linux"), ("arch_bits", "64"),
+            ("process_id", "\(getpid())"), ("run_id", shared.nodeIdentifier), ("tcp_port", "\(shared.address.port)"),
+            ("server_time_usec", "\(door.wallMicroseconds)"), ("uptime_in_seconds", "\(uptime)"),
+            ("uptime_in_days", "\(uptime / 86400)"),
+        ]
+    }
+
+    private var memory: Lines {
+        let resident = Self.residentBytes
+        return [
+            ("used_memory", "\(resident)"), ("used_memory_rss", "\(resident)"), ("maxmemory", "0"),
+            ("maxmemory_policy", "noeviction"), ("mem_fragmentation_ratio", "1.00"),
+        ]
+    }
+
+    private var stats: Lines {
+        [
+            ("total_connections_received", "\(shared.connectionsReceived)"),
+            ("total_commands_processed", "\(door.commands)"),
+            ("rejected_connections", "\(shared.connectionsRejected)"),
+            ("expired_keys", "\(door.node.statistics.expiredRecords)"),
+        ]
+    }
+
+    private var cpu: Lines {
+        var usage = rusage()
+        guard unsafe getrusage(0, &usage) == 0 else { return [] }
+        func seconds(_ time: timeval) -> String {
+            let micro = String(time.tv_usec)
+            return "\(time.tv_sec)." + String(repeating: "0", count: 6 - micro.count) + micro
+        }
+        return [("used_cpu_sys", seconds(usage.ru_stime)), ("used_cpu_user", seconds(usage.ru_utime))]
+    }
+
+    private var martlet: Lines {
+        let settings = door.node.settings
+        let statistics = door.node.statistics
+        return [
+            ("node", settings.name), ("cluster", settings.cluster), ("workers", "\(settings.workers)"),
+            ("durability", settings.durability.name), ("incarnation", String(door.node.incarnation, radix: 16)),
+            ("started_unclean", door.node.startedUnclean ? "1" : "0"),
+            ("record_cache_hits", "\(statistics.cacheHits)"),
+            ("record_cache_misses", "\(statistics.cacheMisses)"),
+            ("damaged_records", "\(statistics.damagedRecords)"),
+            ("commits", "\(statistics.commits)"),
+            ("commit_operations", "\(statistics.commitOperations)"),
+            ("commit_syncs", "\(statistics.commitSyncs)"),
+        ]
+    }
+
+    private var backend: Lines {
+        let storage = door.node.backend.statistics()
+        var lines: Lines = [
+            ("backend", door.node.backend.properties.name),
+            ("bytes_on_disk", "\(storage.bytesOnDisk)"), ("bytes_in_memory", "\(storage.bytesInMemory)"),
+            ("bytes_applied", "\(storage.bytesApplied)"), ("bytes_written", "\(storage.bytesWritten)"),
+            ("syncs", "\(storage.syncs)"),
+        ]
+        if let keys = storage.keys { lines.append(("keys", "\(keys)")) }
+        for level in ReadLevel.allCases {
+            if let count = storage.reads[level] { lines.append(("reads_\(level.rawValue)", "\(count)")) }
+        }
+        for counter in storage.counters { lines.append((counter.name, "\(counter.value)")) }
+        return lines
+    }
+
+    /// The process's resident set, from /proc/self/statm.
+    static var residentBytes: Int {
+        let text = (try? SystemFile.read("/proc/self/statm")) ?? nil
+        let fields = (text ?? "").split(separator: " ")
+        return fields.count > 1 ? (Int(fields[1]) ?? 0) * sysconf(Int32(_SC_PAGESIZE)) : 0
+    }
+}

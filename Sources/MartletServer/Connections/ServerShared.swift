@@ -1,0 +1,78 @@
+internal import MartletCore
+internal import MartletNode
+internal import MartletRuntime
+internal import Synchronization
+
+/// What the front doors of a node's workers share.
+final class ServerShared: Sendable {
+    let address: SocketAddress
+    let maximumClients: Int
+    let startedAt: Int64
+    let nodeIdentifier: String
+    let software: String
+    private let lastIdentifier = Atomic<UInt64>(0)
+    private let clients = Atomic<Int>(0)
+    private let received = Atomic<UInt64>(0)
+    private let rejected = Atomic<UInt64>(0)
+
+    init(node: Node, address: SocketAddress, maximumClients: Int, software: String) {
+        self.address = address
+        self.maximumClients = maximumClients
+        self.software = software
+        startedAt = node.environment.clock.wallMicroseconds
+        nodeIdentifier = Self.identifier(of: node)
+    }
+
+    /// A number for a new connection; nil if there are too many.
+    func admit() -> UInt64? {
+        received.add(1, ordering: .relaxed)
+        guard clients.add(1, ordering: .relaxed).newValue <= maximumClients else {
+            clients.subtract(1, ordering: .relaxed)
+            rejected.add(1, ordering: .relaxed)
+            return nil
+        }
+        return lastIdentifier.add(1, ordering: .relaxed).newValue
+    }
+
+    func dismiss() { clients.subtract(1, ordering: .relaxed) }
+
+    var connectionCount: Int { clients.load(ordering: .relaxed) }
+    var connectionsReceived: UInt64 { received.load(ordering: .relaxed) }
+    var connectionsRejected: UInt64 { rejected.load(ordering: .relaxed) }
+
+    /// 40 hex digits that name a node for as long as its cluster and name stay the same.
+    private static func identifier(of node: Node) -> String {
+        var digits = ""
+        for part in 0..<3 {
+            let hash = withBytes(of: node.settings.cluster + "/" + node.settings.name) {
+                XXH3.hash($0, seed: UInt64(part))
+            }
+            let text = String(hash, radix: 16)
+            digits += String(repeating: "0", count: 16 - text.count) + text
+        }
+        return String(digits.prefix(40))
+    }
+
+    /// CONFIG GET's parameters: what Redis' clients and benchmarks look for, and our own settings.
+    func parameters(of node: Node) -> [(name: String, value: String)] {
+        let pair = node.settings.keyspaces.map(\.maximumPair).max() ?? 0
+        return [
+            ("appendfsync", node.settings.durability == .always ? "always" : "everysec"),
+            ("appendonly", node.backend.properties.isVolatile ? "no" : "yes"),
+            ("bind", address.host),
+            ("databases", "\(node.settings.keyspaces.count)"),
+            ("maxclients", "\(maximumClients)"),
+            ("maxmemory", "0"),
+            ("maxmemory-policy", "noeviction"),
+            ("port", "\(address.port)"),
+            ("proto-max-bulk-len", "\(RESPParser.longestBulk)"),
+            ("save", ""),
+            ("timeout", "0"),
+            ("martlet-backend", node.backend.properties.name),
+            ("martlet-cache", "\(node.settings.cacheBytes)"),
+            ("martlet-durability", node.settings.durability.name),
+            ("martlet-max-pair", "\(pair)"),
+            ("martlet-workers", "\(node.settings.workers)"),
+        ].sorted { $0.0 < $1.0 }
+    }
+}
