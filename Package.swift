@@ -64,6 +64,7 @@ let package = Package(
                 "MartletConfiguration", "MartletSimulator", "MartletClient",
             ]),
         module("MartletBackendConformance", ["MartletCore", "MartletRuntime"]),
+        tests("BackendTests", ["MartletBackendConformance", "MartletCore", "MartletRuntime"] + backends),
 
         module("MemoryBackend", ["MartletCore", "MartletRuntime"], path: "Plugins/MemoryBackend"),
         module(
