@@ -20,6 +20,8 @@ public actor Node {
     public nonisolated let incarnation: UInt64
     /// Whether the node found data of a former run that was not closed in order.
     public nonisolated let startedUnclean: Bool
+    /// Passed by commands over the keys of several workers.
+    public nonisolated let multiKeyGate: MultiKeyGate
     private let directory: DataDirectory?
     private let committer: Committer?
     private let counters: [Lock<StoreCounters>]
@@ -40,6 +42,7 @@ public actor Node {
         backend = assembly.backend
         incarnation = assembly.incarnation
         startedUnclean = assembly.startedUnclean
+        multiKeyGate = MultiKeyGate(loop: assembly.environment.loops[0])
         directory = assembly.directory
         committer = assembly.committer
         counters = assembly.counters

@@ -122,7 +122,7 @@ public actor Replica {
         var value = ByteBuffer(capacity: 4)
         value.append(littleEndian: generation)
         let bytes = value.copy()
-        try await commitOwn { batch in
+        try await commitOwn(durability: store.backend.properties.maximumDurability) { batch in
             withBytes(of: key) { key in withBytes(of: bytes) { batch.put(key, $0) } }
         }
     }
@@ -167,8 +167,10 @@ public actor Replica {
         }
     }
 
-    private func commitOwn(_ build: (inout WriteBatch) -> Void) async throws(StorageError) {
-        let commit = try store.applyOwn(build)
+    private func commitOwn(
+        durability: Durability = .none, _ build: (inout WriteBatch) -> Void
+    ) async throws(StorageError) {
+        let commit = try store.applyOwn(durability: durability, build)
         while commit > store.committed {
             await withCheckedContinuation { (continuation: CheckedContinuation<Void, Never>) in
                 store.whenCommitted { continuation.resume() }

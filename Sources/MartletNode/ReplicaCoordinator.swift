@@ -54,6 +54,49 @@ public actor ReplicaCoordinator {
     /// Runs `body` once, on the loop, when some records that were asked for have become resident.
     public func whenLoaded(_ body: @escaping () -> Void) { store.whenLoaded(body) }
 
+    // MARK: Commands over the keys of several workers
+
+    /// Copies of the records of keys of this worker, once all commits of theirs are done.
+    public func copyRecords(of keys: [[UInt8]], keyspace: Int) async -> [RecordCopy] {
+        let residency = Residency()
+        residency.require(keys: keys, keyspace: keyspace, in: store)
+        while !residency.isReady {
+            await withCheckedContinuation { (continuation: CheckedContinuation<Void, Never>) in
+                store.whenLoaded { continuation.resume() }
+            }
+        }
+        while let newest = residency.entries.map(\.pendingCommit).max(), newest > store.committed {
+            await withCheckedContinuation { (continuation: CheckedContinuation<Void, Never>) in
+                store.whenCommitted { continuation.resume() }
+            }
+        }
+        defer { residency.release() }
+        return keys.map { store.copy(of: $0, keyspace: keyspace) }
+    }
+
+    /// Commits what a command over several workers wrote, as one batch; nil if that was done.
+    public func commit(_ writes: GatheredWrites) async -> TransactionFailure? {
+        do throws(StorageError) {
+            let commit = try store.applyGathered(writes)
+            while commit > store.committed {
+                await withCheckedContinuation { (continuation: CheckedContinuation<Void, Never>) in
+                    store.whenCommitted { continuation.resume() }
+                }
+                if store.hasFailed(commit) || store.failure != nil {
+                    throw store.lastError ?? StorageError(.closed, "the commit failed")
+                }
+            }
+            return nil
+        } catch {
+            return TransactionFailure(error)
+        }
+    }
+
+    /// Takes committed records of this worker's keys into its table.
+    public func install(_ records: [RecordCopy]) { store.install(records) }
+
+    // MARK: Residency
+
     /// Asks for a key's record and keeps it in memory until the residency is released.
     public func require(_ key: RawSpan, keyspace: Int, in residency: Residency) {
         guard key.byteCount <= store.keyspaces[keyspace].settings.maximumKey else { return }
@@ -78,6 +121,11 @@ public final class Residency {
     func require(_ key: RawSpan, keyspace: Int, in store: RecordStore) {
         let hash = store.locate(key, keyspace: keyspace, into: &storedKey)
         keep(storedKey.withBytes { store.fetch($0, hash: hash) })
+    }
+
+    func require(keys: [[UInt8]], keyspace: Int, in store: RecordStore) {
+        guard !store.isInline else { return }
+        for key in keys { withBytes(of: key) { require($0, keyspace: keyspace, in: store) } }
     }
 
     func require(_ storedKeys: [[UInt8]], in store: RecordStore) {

@@ -21,35 +21,36 @@ public struct Server: Sendable {
 
     /// Listens on every worker's loop.
     public static func open(_ settings: Settings, for node: Node) async throws(StreamError) -> Server {
-        var address = settings.address
+        let shared = ServerShared(node: node, settings: settings)
         var doors: [Confined<FrontDoor>] = []
         for worker in node.coordinators.indices {
-            let result: Result<(Confined<FrontDoor>, SocketAddress), StreamError> =
+            doors.append(
                 await withCheckedContinuation { continuation in
-                    let wanted = address
                     node.environment.loops[worker].post {
-                        continuation.resume(returning: Self.makeDoor(settings, at: wanted, node, worker))
+                        continuation.resume(returning: Self.makeDoor(shared, node, worker))
                     }
-                }
-            let (door, bound) = try result.get()
-            doors.append(door)
-            address = bound
+                })
         }
-        return Server(address: address, doors: doors)
+        let all = doors
+        for door in doors {
+            let result: Result<SocketAddress, StreamError> = await withCheckedContinuation { continuation in
+                door.post { door in
+                    door.doors = all
+                    continuation.resume(
+                        returning: Result { () throws(StreamError) in try door.listen(on: shared.address) })
+                }
+            }
+            shared.bind(try result.get())
+        }
+        return Server(address: shared.address, doors: doors)
     }
 
-    private static func makeDoor(
-        _ settings: Settings, at address: SocketAddress, _ node: Node, _ worker: Int
-    ) -> Result<(Confined<FrontDoor>, SocketAddress), StreamError> {
+    private static func makeDoor(_ shared: ServerShared, _ node: Node, _ worker: Int) -> Confined<FrontDoor> {
         let loop = node.environment.loops[worker]
         return node.coordinators[worker].assumeIsolated { coordinator in
             let transaction = Confined(coordinator.transaction, on: loop)
-            return Result { () throws(StreamError) in
-                let shared = ServerShared(
-                    node: node, address: address, maximumClients: settings.maximumClients, software: settings.version)
-                let door = FrontDoor(node: node, worker: worker, shared: shared, transaction: transaction.value)
-                return (Confined(door, on: loop), try door.listen(on: address))
-            }
+            return Confined(
+                FrontDoor(node: node, worker: worker, shared: shared, transaction: transaction.value), on: loop)
         }
     }
 

@@ -106,7 +106,9 @@ final class RecordStore {
     }
 
     /// Adds an operation of the node's own to the turn's batch, or applies it at once over a volatile backend.
-    func applyOwn(_ build: (inout WriteBatch) -> Void) throws(StorageError) -> UInt64 {
+    func applyOwn(
+        durability: Durability = .none, _ build: (inout WriteBatch) -> Void
+    ) throws(StorageError) -> UInt64 {
         if let failure { throw failure }
         if isInline {
             var batch = WriteBatch()
@@ -115,6 +117,7 @@ final class RecordStore {
             return 0
         }
         build(&turnBatch)
+        turnDurability = max(turnDurability, durability)
         needTurnEnd()
         return openCommit
     }

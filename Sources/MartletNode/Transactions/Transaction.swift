@@ -26,6 +26,9 @@ public final class Transaction {
     /// The newest commit that something this command has read or written depends on; its reply waits for it.
     private var commit: UInt64 = 0
 
+    /// Copies of the records that a command over several workers runs on, by stored key.
+    private var gathered: [[UInt8]: [UInt8]?]?
+
     private struct Effect {
         var keyspace: Int
         var count: Int
@@ -72,6 +75,28 @@ public final class Transaction {
         batch.removeAll()
         hashes.removeAll(keepingCapacity: true)
         effects.removeAll(keepingCapacity: true)
+    }
+
+    /// Begins a command whose keys belong to several workers, over copies of their records.
+    public func begin(keyspace: Int, nowMilliseconds: Int64, over records: [RecordCopy]) {
+        begin(keyspace: keyspace, nowMilliseconds: nowMilliseconds)
+        gathered = [:]
+        for copy in records { gathered?[copy.storedKey] = .some(copy.record) }
+    }
+
+    /// Ends a command over copies: what it wrote, to be committed and then installed at the keys' workers.
+    public func endGathered() -> GatheredWrites? {
+        defer {
+            gathered = nil
+            discard()
+        }
+        guard failure == nil, !hashes.isEmpty else { return nil }
+        var writes = GatheredWrites(durability: durability)
+        for effect in effects { writes.effects.append((effect.keyspace, effect.count, effect.expiring)) }
+        batch.forEach { key, value, isDelete in
+            writes.records.append(RecordCopy(storedKey: key.array, record: isDelete ? nil : value.array))
+        }
+        return writes
     }
 
     // MARK: Reading
@@ -201,6 +226,10 @@ public final class Transaction {
     private func withRecord(_ hash: UInt64, _ body: (_ record: RawSpan, _ storedKey: RawSpan) -> Void) {
         storedKey.withBytes { storedKey in
             if !hashes.isEmpty, lendStaged(hash, storedKey, body) { return }
+            if let gathered, let copy = gathered[storedKey.array] {
+                if let record = copy { withBytes(of: record) { body($0, storedKey) } }
+                return
+            }
             if store.isInline {
                 do throws(StorageError) {
                     _ = try store.reader.read(storedKey) { body($0, storedKey) }

@@ -9,19 +9,19 @@ internal import MartletRuntime
 /// command runs that takes many turns, and while the client does not read its replies.
 final class ClientConnection: StreamHandler {
     let session: Session
-    private let door: FrontDoor
-    private let stream: any ByteStream
-    private let coordinator: ReplicaCoordinator
+    let door: FrontDoor
+    let stream: any ByteStream
+    let coordinator: ReplicaCoordinator
     private var input = ByteBuffer()
-    private var parser = RESPParser()
+    var parser = RESPParser()
     private var held = ReplyQueue()
     private let residency = Residency()
-    private var stall: Stall?
+    var stall: Stall?
     private var isWaitingForCommit = false
     private var isReadingPaused = false
     private(set) var isClosed = false
 
-    private enum Stall {
+    enum Stall {
         /// Records are on their way; the commands up to this many bytes wait for them.
         case loading
         /// A command that takes many turns.
@@ -69,6 +69,11 @@ final class ClientConnection: StreamHandler {
     /// Whether it has nothing under way and nothing unanswered.
     var isIdle: Bool { stall == nil && held.isEmpty && input.isEmpty && stream.unsentBytes == 0 }
 
+    /// Goes on with what is kept, at the end of a turn.
+    func resumeIfIdle() {
+        if stall == nil, !isClosed { resume() }
+    }
+
     private func resume() {
         let me = Confined(self, on: coordinator.loop)
         coordinator.assumeIsolated { me.value.proceed($0) }
@@ -108,6 +113,7 @@ final class ClientConnection: StreamHandler {
 
     /// Runs the commands at the front of `bytes`; returns how many bytes are done with.
     private func run(_ bytes: RawSpan, _ coordinator: isolated ReplicaCoordinator) -> Int {
+        if door.node.coordinators.count > 1 { return runRouted(bytes, coordinator) }
         if !coordinator.isInline, !makeResident(bytes, coordinator) {
             stall = .loading
             return 0
@@ -173,7 +179,7 @@ final class ClientConnection: StreamHandler {
 
     // MARK: Commands
 
-    private func perform(
+    func perform(
         _ input: RawSpan, _ call: Invocation, _ now: Int64, _ coordinator: isolated ReplicaCoordinator
     ) {
         let start = call.reply.buffer.count
@@ -188,7 +194,7 @@ final class ClientConnection: StreamHandler {
             call.reply.version = session.protocolVersion
             finish(call, from: start, commit: 0)
         case .keys:
-            let transaction = coordinator.transaction
+            let transaction = call.transaction
             transaction.begin(keyspace: session.keyspace, nowMilliseconds: now)
             door.table.rows[row].handler(input, call)
             let commit = transaction.end()
@@ -217,7 +223,7 @@ final class ClientConnection: StreamHandler {
         }
     }
 
-    private func finishApart(_ reply: [UInt8]) {
+    func finishApart(_ reply: [UInt8]) {
         guard !isClosed else { return }
         withBytes(of: reply) { reply in
             if held.isEmpty { stream.write { $0.append(reply) } } else { held.append(reply, waitingFor: 0) }
@@ -236,7 +242,7 @@ final class ClientConnection: StreamHandler {
     }
 
     /// Sends what no longer waits, and closes or stalls where that is due.
-    private func settle(_ coordinator: isolated ReplicaCoordinator) {
+    func settle(_ coordinator: isolated ReplicaCoordinator) {
         if !held.isEmpty {
             let call = door.call
             stream.write { swap(&$0, &call.reply.buffer) }

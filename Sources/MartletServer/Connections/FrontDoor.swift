@@ -17,6 +17,11 @@ final class FrontDoor: ServerFacts {
     var commands: UInt64 = 0
     var remembered = RememberedParameters()
     private let shared: ServerShared
+    /// The doors of all workers of the node, in order; set before the first connection.
+    var doors: [Confined<FrontDoor>] = []
+    /// A command over the keys of several workers has this worker's runs wait.
+    var isHeld = false
+    var heldRuns: [() -> Void] = []
     private var connections: [UInt64: ClientConnection] = [:]
     private var listener: (any Listener)?
 

@@ -5,7 +5,9 @@ internal import Synchronization
 
 /// What the front doors of a node's workers share.
 final class ServerShared: Sendable {
-    let address: SocketAddress
+    /// Where clients reach the node; the port is known once the first worker listens.
+    var address: SocketAddress { bound.withLock { $0 } }
+    private let bound: Lock<SocketAddress>
     let maximumClients: Int
     let startedAt: Int64
     let nodeIdentifier: String
@@ -15,13 +17,15 @@ final class ServerShared: Sendable {
     private let received = Atomic<UInt64>(0)
     private let rejected = Atomic<UInt64>(0)
 
-    init(node: Node, address: SocketAddress, maximumClients: Int, software: String) {
-        self.address = address
-        self.maximumClients = maximumClients
-        self.software = software
+    init(node: Node, settings: Server.Settings) {
+        bound = Lock(settings.address)
+        maximumClients = settings.maximumClients
+        software = settings.version
         startedAt = node.environment.clock.wallMicroseconds
         nodeIdentifier = Self.identifier(of: node)
     }
+
+    func bind(_ address: SocketAddress) { bound.withLock { $0 = address } }
 
     /// A number for a new connection; nil if there are too many.
     func admit() -> UInt64? {

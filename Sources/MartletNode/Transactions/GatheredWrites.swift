@@ -1,0 +1,19 @@
+internal import MartletRuntime
+
+/// A copy of one stored record, on its way between workers.
+public struct RecordCopy: Sendable {
+    var storedKey: [UInt8]
+    /// Nil if there is none.
+    var record: [UInt8]?
+}
+
+/// What a command over the keys of several workers wrote.
+public struct GatheredWrites: Sendable {
+    /// In the order they were written; a record of nil is a delete.
+    public internal(set) var records: [RecordCopy] = []
+    var durability: Durability
+    /// Per write the keyspace and how its counts of records and of records that expire change.
+    var effects: [(keyspace: Int, count: Int, expiring: Int)] = []
+
+    init(durability: Durability) { self.durability = durability }
+}

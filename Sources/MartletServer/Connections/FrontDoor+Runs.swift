@@ -1,0 +1,119 @@
+internal import MartletCore
+internal import MartletNode
+internal import MartletRuntime
+
+/// Commands that connections of any worker have this worker run.
+extension FrontDoor {
+    /// Runs `run` as soon as this worker is not held and its records are resident; `done` hears on this loop.
+    func execute(_ run: CommandRun, _ done: @escaping (CommandRun) -> Void) {
+        if isHeld {
+            heldRuns.append { [unowned self] in execute(run, done) }
+            return
+        }
+        let me = Confined((self, run, done), on: coordinator.loop)
+        coordinator.assumeIsolated { coordinator in
+            let (door, run, done) = me.value
+            guard run.makeResident(door, coordinator) else {
+                return coordinator.whenLoaded { me.value.0.execute(me.value.1, me.value.2) }
+            }
+            let session = Session(
+                id: 0, peer: door.address, local: door.address, connectedAt: 0, server: door)
+            session.keyspace = run.keyspace
+            session.protocolVersion = run.version
+            run.perform(door, coordinator, session: session)
+            door.settle(run, done)
+        }
+    }
+
+    /// Hands the run back once no reply of it waits for a commit.
+    private func settle(_ run: CommandRun, _ done: @escaping (CommandRun) -> Void) {
+        let me = Confined((self, run, done), on: coordinator.loop)
+        coordinator.assumeIsolated { coordinator in
+            let (door, run, done) = me.value
+            if run.isSettled(coordinator) { return done(run) }
+            coordinator.whenCommitted { door.settle(me.value.1, me.value.2) }
+        }
+    }
+
+    /// Has runs wait from now on: a command over the keys of several workers is about to read this worker's records.
+    func hold() { isHeld = true }
+
+    /// Lets the runs that waited go on.
+    func letGo() {
+        isHeld = false
+        let waiting = heldRuns
+        heldRuns = []
+        for run in waiting { run() }
+    }
+}
+
+/// A command over keys of several workers: holds them, copies the records, runs over the copies, commits what it wrote
+/// as one batch, installs it and lets go. One at a time on a node (``MultiKeyGate``).
+struct GatheredCommand: Sendable {
+    var input: [UInt8]
+    var arguments: [Range<Int>]
+    var keyspace: Int
+    var version: Int
+    /// Its keys by worker.
+    var keys: [(worker: Int, keys: [[UInt8]])]
+
+    /// Runs it from the loop of the worker `home`; answers the encoded reply.
+    func reply(node: Node, doors: [Confined<FrontDoor>], home: Int) async -> [UInt8] {
+        await node.multiKeyGate.enter()
+        var records: [RecordCopy] = []
+        for (worker, keys) in keys {
+            await on(doors[worker]) { $0.hold() }
+            records += await node.coordinators[worker].copyRecords(of: keys, keyspace: keyspace)
+        }
+        let copies = records
+        var (reply, writes) = await on(doors[home]) { perform($0, over: copies) }
+        if let writes {
+            if let failure = await node.coordinators[home].commit(writes) {
+                var writer = ReplyWriter(version: version)
+                writer.error(failure.reply)
+                reply = writer.buffer.copy()
+            } else {
+                for (worker, _) in keys { await node.coordinators[worker].install(writes.records) }
+            }
+        }
+        for (worker, _) in keys { await on(doors[worker]) { $0.letGo() } }
+        await node.multiKeyGate.leave()
+        return reply
+    }
+
+    private func on<R: Sendable>(_ door: Confined<FrontDoor>, _ body: @escaping @Sendable (FrontDoor) -> R) async -> R {
+        await withCheckedContinuation { continuation in
+            door.post { continuation.resume(returning: body($0)) }
+        }
+    }
+
+    private func perform(_ door: FrontDoor, over records: [RecordCopy]) -> ([UInt8], GatheredWrites?) {
+        let me = Confined(door, on: door.coordinator.loop)
+        return door.coordinator.assumeIsolated { coordinator in
+            let door = me.value
+            let call = door.call
+            let session = Session(id: 0, peer: door.address, local: door.address, connectedAt: 0, server: door)
+            session.keyspace = keyspace
+            session.protocolVersion = version
+            call.session = session
+            call.arguments = arguments
+            call.reply.version = version
+            var buffer = ByteBuffer()
+            swap(&buffer, &call.reply.buffer)
+            let writes = withBytes(of: input) { input -> GatheredWrites? in
+                guard let row = door.table.find(input, call) else { return nil }
+                call.transaction.begin(
+                    keyspace: keyspace, nowMilliseconds: coordinator.wallMilliseconds, over: records)
+                door.table.rows[row].handler(input, call)
+                let writes = call.transaction.endGathered()
+                if let failure = call.transaction.failure {
+                    call.reply.buffer.removeAll()
+                    call.reply.error(failure.reply)
+                }
+                return writes
+            }
+            swap(&buffer, &call.reply.buffer)
+            return (buffer.copy(), writes)
+        }
+    }
+}
