@@ -1,3 +1,4 @@
+import MartletIO
 import MartletRuntime
 
 /// A client of a Martlet cluster: values by key, over a few pipelined connections that it keeps and renews by itself.
@@ -13,7 +14,7 @@ import MartletRuntime
 /// call returns at once. Calls end within their deadline, 5 s unless said otherwise. Every failure is a ``MartletError``,
 /// which tells whether a write was not applied or may have been.
 public final class MartletClient: Sendable {
-    private let pool: ConnectionPool
+    let pool: ConnectionPool
     private let dialect: any Dialect
     /// Ends the loop that the client made for itself.
     private let stopLoop: @Sendable () -> Void
@@ -35,11 +36,9 @@ public final class MartletClient: Sendable {
     }
 
     deinit {
-        let (pool, stopLoop) = (pool, stopLoop)
-        pool.loop.post {
-            pool.assumeIsolated { $0.abandon() }
-            stopLoop()
-        }
+        let pool = pool
+        pool.loop.post { pool.assumeIsolated { $0.abandon() } }
+        stopLoop()
     }
 
     /// Ends the client: calls made from now on fail, those under way are waited for (they end by reply or deadline),
@@ -153,4 +152,32 @@ extension MartletClient {
 
     /// Sends a request and returns its reply.
     func perform(_ request: Request) async throws(MartletError) -> Reply { try await pool.perform(request) }
+}
+
+extension MartletClient {
+    /// Connects to the first of these servers that answers; if it is lost, the client goes on to the next one.
+    ///
+    /// The client has a thread of its own for its connections, which ends when the client is released.
+    ///
+    /// - Parameters:
+    ///   - addresses: `HOST:PORT` each, with a numeric host or `localhost`; IPv6 as in `[::1]:7001`.
+    ///   - settings: Deadlines, number of connections, and the like.
+    /// - Throws: ``MartletError/Code/cannotConnect`` once each address was tried in vain.
+    public static func connect(
+        to addresses: [String], settings: ClientSettings = ClientSettings()
+    ) async throws(MartletError) -> MartletClient {
+        var parsed: [SocketAddress] = []
+        for text in addresses {
+            guard let address = SocketAddress(text) else {
+                throw MartletError(.badArgument, .notApplied, "'\(text)' is no HOST:PORT")
+            }
+            parsed.append(address)
+        }
+        guard !parsed.isEmpty else {
+            throw MartletError(.badArgument, .notApplied, "there is no address to connect to")
+        }
+        let loop = UVEventLoop.start(name: "martlet-client")
+        return try await MartletClient(
+            addresses: parsed, settings: settings, loop: loop, random: SystemRandomSource(), stopLoop: { loop.stop() })
+    }
 }

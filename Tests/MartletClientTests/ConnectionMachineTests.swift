@@ -1,4 +1,5 @@
 import MartletCore
+import MartletRuntime
 import Testing
 
 @testable import MartletClient
@@ -107,7 +108,11 @@ private func text(_ buffer: borrowing ByteBuffer) -> String { String(decoding: b
 extension ConnectionMachine {
     fileprivate mutating func send(_ ids: [UInt64]) {
         var output = ByteBuffer()
-        for id in ids { send(id: id, shape: .simple, command: CommandEncoder("PING").bytes, into: &output) }
+        for id in ids {
+            send(
+                id: id, shape: .simple, command: CommandEncoder("PING").bytes, at: MonotonicTime(nanoseconds: id),
+                into: &output)
+        }
     }
 
     fileprivate mutating func events(after text: String) -> [Event] {

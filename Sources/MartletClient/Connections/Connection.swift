@@ -10,25 +10,21 @@ final class Connection {
     var stream: (any ByteStream)?
     /// Ends an attempt to connect that takes too long.
     var greetingTimer: (any LoopTimer)?
-    /// Since when the server owes us bytes it has not begun to send.
-    var silentSince: MonotonicTime
     /// Whether it answered a request.
     var isProved = false
     /// Why we close it.
     var failure: String?
 
-    init(id: UInt64, slot: Int, address: SocketAddress, limits: ReplyLimits, now: MonotonicTime) {
+    init(id: UInt64, slot: Int, address: SocketAddress, limits: ReplyLimits) {
         self.id = id
         self.slot = slot
         self.address = address
         machine = ConnectionMachine(limits: limits)
-        silentSince = now
     }
 
     /// Sends a request at the end of the loop's turn, together with all others of that turn.
     func send(id: UInt64, shape: ReplyShape, command: [UInt8], now: MonotonicTime) {
-        if machine.outstanding == 0 { silentSince = now }
-        stream?.write { machine.send(id: id, shape: shape, command: command, into: &$0) }
+        stream?.write { machine.send(id: id, shape: shape, command: command, at: now, into: &$0) }
     }
 
     /// Gives the connection up, unless that was done.

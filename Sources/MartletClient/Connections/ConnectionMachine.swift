@@ -1,4 +1,5 @@
 import MartletCore
+import MartletRuntime
 
 /// The protocol of one connection: greets, numbers what is sent, and hands each reply to the request it belongs to.
 ///
@@ -25,6 +26,7 @@ struct ConnectionMachine: ~Copyable {
         var shape: ReplyShape
         /// Where its bytes begin in all that this connection was given to send.
         var begin: UInt64
+        var at: MonotonicTime
     }
 
     private enum Phase: Equatable {
@@ -42,6 +44,9 @@ struct ConnectionMachine: ~Copyable {
     init(limits: ReplyLimits = ReplyLimits()) { parser = ReplyParser(limits: limits) }
 
     var isReady: Bool { phase == .ready }
+
+    /// The request whose reply comes next.
+    var oldest: Sent? { sent.first }
 
     /// Requests sent and not answered.
     var outstanding: Int { sent.count }
@@ -62,9 +67,11 @@ struct ConnectionMachine: ~Copyable {
     }
 
     /// Appends a request to `output`. Only when ready.
-    mutating func send(id: UInt64, shape: ReplyShape, command: [UInt8], into output: inout ByteBuffer) {
+    mutating func send(
+        id: UInt64, shape: ReplyShape, command: [UInt8], at now: MonotonicTime, into output: inout ByteBuffer
+    ) {
         precondition(phase == .ready)
-        sent.append(Sent(id: id, shape: shape, begin: written))
+        sent.append(Sent(id: id, shape: shape, begin: written, at: now))
         append(command, to: &output)
     }
 

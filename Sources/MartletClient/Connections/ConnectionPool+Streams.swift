@@ -16,7 +16,7 @@ extension ConnectionPool {
         connectionsMade += 1
         let address = addresses[slots[slot].address]
         let connection = Connection(
-            id: connectionsMade, slot: slot, address: address, limits: limits, now: loop.now)
+            id: connectionsMade, slot: slot, address: address, limits: limits)
         slots[slot].connection = connection
         do {
             connection.stream = try loop.connect(
@@ -43,7 +43,6 @@ extension ConnectionPool {
 
     func received(_ bytes: RawSpan, on id: UInt64) {
         guard let connection = connection(id) else { return }
-        connection.silentSince = loop.now
         connection.machine.receive(bytes)
         while let event = connection.machine.nextEvent() {
             switch event {

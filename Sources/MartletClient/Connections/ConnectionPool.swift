@@ -161,10 +161,15 @@ extension ConnectionPool {
             let used: Connection? = if let sentOn = call.connection { connection(sentOn) } else { nil }
             let place = used.map { "\($0.address) did not answer" } ?? lastFailure ?? "no connection was free"
             finish(id, failing: .deadlineExceeded, "the deadline passed: \(place)")
-            if let used, used.silentSince.advanced(by: settings.deadline) <= now {
-                used.close(because: "\(used.address) sent nothing for \(settings.deadline)")
-            }
+            if let used { closeIfStalled(used) }
         }
         setDeadlineTimer()
+    }
+
+    /// Closes a connection whose next reply nobody waits for any more and is overdue: all replies would come late.
+    private func closeIfStalled(_ connection: Connection) {
+        guard let oldest = connection.machine.oldest, calls[oldest.id] == nil else { return }
+        guard oldest.at.advanced(by: settings.deadline) <= loop.now else { return }
+        connection.close(because: "\(connection.address) did not answer for \(settings.deadline)")
     }
 }
