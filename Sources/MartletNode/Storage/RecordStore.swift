@@ -19,6 +19,7 @@ final class RecordStore {
     var keyspaces: [KeyspaceState]
     var minting: Minting
     var counters = StoreCounters()
+    var tokens = TokenMemory()
     /// ``counters`` as of the last turn, for other threads.
     private let published: Lock<StoreCounters>
 
@@ -155,6 +156,7 @@ final class RecordStore {
             failedUpTo = openCommit - 1
             if error.code != .outOfSpace { failure = error }
             lastError = error
+            tokens = TokenMemory()  // what it remembers may be of writes that failed
             let done = committed
             table.removeAll { $0.pendingCommit > done && $0.pins == 0 && !$0.isLoading }
             table.forEach { entry in

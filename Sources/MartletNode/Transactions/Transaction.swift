@@ -1,4 +1,4 @@
-internal import MartletCore
+public import MartletCore
 public import MartletRuntime
 internal import Synchronization
 
@@ -143,7 +143,8 @@ public final class Transaction {
 
     /// Stores the value; ``Expiry/never`` removes a former expiry.
     public func put(
-        _ key: RawSpan, _ value: RawSpan, expiry: Expiry, token: (UInt64, UInt64)? = nil
+        _ key: RawSpan, _ value: RawSpan, expiry: Expiry, token: (UInt64, UInt64)? = nil,
+        knowing known: VersionVector? = nil
     ) throws(WriteRefusal) {
         let settings = store.keyspaces[keyspace].settings
         guard key.byteCount <= settings.maximumKey else {
@@ -157,6 +158,13 @@ public final class Transaction {
         var former = Former()
         withRecord(hash) { record, storedKey in former = self.former(record, storedKey) }
         guard failure == nil else { return }
+        if let known, !known.entries.isEmpty {
+            former.context =
+                former.context ?? former.nextDot.map { VersionVector(Dot(actor: $0.actor, counter: $0.counter - 1)) }
+            former.context = former.context ?? VersionVector()
+            former.context?.merge(known)
+        }
+        former.context?.prune(to: Self.contextLimit)
         let dot = former.nextDot ?? store.minting.newDot()
         store.minting.receive(former.stamp)
         let stamp = store.minting.stamp(wallMilliseconds: nowMilliseconds)
@@ -200,6 +208,64 @@ public final class Transaction {
         if exists, failure == nil { stageDelete(hash, wasExpiring: isExpiring) }
         return isLive
     }
+
+    // MARK: Writes with a receipt
+
+    /// Whether the node's backend can meet a durability at all.
+    public func canMeet(_ durability: Durability) -> Bool { durability <= store.backend.properties.maximumDurability }
+
+    /// What became of a write with this token if it was done before.
+    public func earlierOutcome(_ key: RawSpan, of token: RetryToken) -> Receipt? {
+        var receipt: Receipt?
+        // Also where the outcome is remembered: the reply waits for the first write's commit.
+        withRecord(locate(key)) { record, storedKey in
+            guard let view = self.view(record, storedKey), let place = view.token,
+                RetryToken(record.extracting(place)) == token
+            else { return }
+            let context = record.slice(view.context.lowerBound, view.context.upperBound)
+            receipt = Receipt(stamp: view.stamp, context: context, existed: true)
+        }
+        return store.tokens.outcome(of: token) ?? receipt
+    }
+
+    /// As ``put(_:_:expiry:token:)``; `context` is what a client was given, and the receipt is what it is given back.
+    public func putWithReceipt(
+        _ key: RawSpan, _ value: RawSpan, expiry: Expiry, token: RetryToken?, context: RawSpan?
+    ) throws(WriteRefusal) -> Receipt {
+        let existed = exists(key)
+        try put(key, value, expiry: expiry, token: token.map { ($0.high, $0.low) }, knowing: try decoded(context))
+        var receipt = Receipt(stamp: 0, context: [], existed: existed)
+        withRecord(locate(key)) { record, storedKey in
+            guard let view = self.view(record, storedKey) else { return }
+            receipt.stamp = view.stamp
+            receipt.context = record.slice(view.context.lowerBound, view.context.upperBound)
+        }
+        if let token, failure == nil { store.tokens.remember(token, receipt, nowMilliseconds: nowMilliseconds) }
+        return receipt
+    }
+
+    /// As ``delete(_:)``, with a receipt.
+    public func deleteWithReceipt(_ key: RawSpan, token: RetryToken?, context: RawSpan?) throws(WriteRefusal) -> Receipt
+    {
+        _ = try decoded(context)
+        let stamp = facts(key)?.stamp ?? 0
+        let existed = try delete(key)
+        let receipt = Receipt(stamp: stamp, context: [], existed: existed)
+        if let token, failure == nil { store.tokens.remember(token, receipt, nowMilliseconds: nowMilliseconds) }
+        return receipt
+    }
+
+    private func decoded(_ context: RawSpan?) throws(WriteRefusal) -> VersionVector? {
+        guard let context, context.byteCount > 0 else { return nil }
+        var cursor = ByteCursor()
+        guard let vector = try? VersionVector(decoding: context, at: &cursor), cursor.offset == context.byteCount,
+            vector.entries.count <= Self.contextLimit
+        else { throw WriteRefusal(reply: "ERR the context is not one that this cluster gave") }
+        return vector
+    }
+
+    /// Entries that a client's context may have; a record's own are pruned to as many.
+    static let contextLimit = 64
 
     /// Runs `body` in another keyspace of this node; nil if there is none of that number.
     public func inKeyspace<R>(_ number: Int, _ body: () -> R) -> R? {

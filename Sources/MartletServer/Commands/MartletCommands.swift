@@ -39,15 +39,67 @@ enum MartletCommands {
     /// [EX seconds | PX milliseconds | EXAT seconds | PXAT milliseconds]
     @Sendable static func put(_ input: RawSpan, _ call: Invocation) {
         guard let options = MartletOptions.parse(input, call, from: 3, takesExpiry: true) else { return }
-        let expiry = options.expiry ?? .never
-        if call.store(input.extracting(call[1]), input.extracting(call[2]), expiry: expiry) { call.reply.ok() }
+        write(input, call, options) { token, context throws(WriteRefusal) in
+            try call.transaction.putWithReceipt(
+                input.extracting(call[1]), input.extracting(call[2]), expiry: options.expiry ?? .never, token: token,
+                context: context)
+        }
     }
 
     /// MARTLET.DEL key [CONTEXT context] [DURABILITY none|interval|always] [TOKEN token]
     @Sendable static func del(_ input: RawSpan, _ call: Invocation) {
-        guard MartletOptions.parse(input, call, from: 2, takesExpiry: false) != nil else { return }
-        guard let existed = call.remove(input.extracting(call[1])) else { return }
-        call.reply.integer(existed ? 1 : 0)
+        guard let options = MartletOptions.parse(input, call, from: 2, takesExpiry: false) else { return }
+        write(input, call, options) { token, context throws(WriteRefusal) in
+            try call.transaction.deleteWithReceipt(input.extracting(call[1]), token: token, context: context)
+        }
+    }
+
+    /// Does a write, unless its durability cannot be met or it was done before, and appends its receipt.
+    private static func write(
+        _ input: RawSpan, _ call: Invocation, _ options: MartletOptions,
+        _ body: (_ token: RetryToken?, _ context: RawSpan?) throws(WriteRefusal) -> Receipt
+    ) {
+        let transaction = call.transaction
+        if let durability = options.durability {
+            guard transaction.canMeet(durability) else {
+                return call.reply.error(
+                    "NOQUORUM durability \(durability.name) cannot be met by this node's backend; not applied")
+            }
+            transaction.durability = durability
+        }
+        let token = options.token.flatMap { RetryToken(input.extracting($0)) }
+        if let token, let receipt = transaction.earlierOutcome(input.extracting(call[1]), of: token) {
+            return append(receipt, call)
+        }
+        do throws(WriteRefusal) {
+            if let context = options.context {
+                append(try body(token, input.extracting(context)), call)
+            } else {
+                append(try body(token, nil), call)
+            }
+        } catch {
+            call.reply.error(error.reply)
+        }
+    }
+
+    /// Who acknowledged, how many of them were hints, the weakest durability counted, the epoch.
+    private static func append(_ receipt: Receipt, _ call: Invocation) {
+        call.reply.map(7)
+        call.reply.bulk("stamp")
+        call.reply.integer(Int64(clamping: receipt.stamp))
+        call.reply.bulk("context")
+        withBytes(of: receipt.context) { call.reply.bulk($0) }
+        call.reply.bulk("existed")
+        call.reply.boolean(receipt.existed)
+        call.reply.bulk("acknowledged")
+        call.reply.array(1)
+        call.reply.bulk(call.session.server.nodeName)
+        call.reply.bulk("hints")
+        call.reply.integer(0)
+        call.reply.bulk("durability")
+        call.reply.bulk(call.transaction.durability.name)
+        call.reply.bulk("epoch")
+        call.reply.integer(1)
     }
 }
 
