@@ -53,14 +53,19 @@ final class LoadDriver {
     private var version: UInt32 = 1
     private var random = WorkloadRandom(seed: 0)
     private var run = LoadRun(workload: .c, distribution: .uniform, duration: .zero, seed: 0)
-    private var result = LoadResult()
+    /// Of the run that is going on, or that failed: what it came to so far.
+    private(set) var result = LoadResult()
+    /// The records to be read one after the other, where they are given.
+    private var sequence: [Int]?
     private var timeline = Timeline(start: 0, length: 1)
     private var readiness = Readiness()
     /// Where the search for a connection with room begins.
     private var turn = 0
 
-    /// Hears each acknowledged write, where a caller keeps account of them.
-    var acknowledged: ((_ record: Int, _ version: UInt32) -> Void)?
+    /// Hears the record of each acknowledged write, where a caller keeps account of them.
+    var acknowledged: ((_ record: Int) -> Void)?
+    /// Is called in each round with the time, where a caller has something to do meanwhile.
+    var meanwhile: ((_ now: MonotonicTime) -> Void)?
 
     init(
         to address: SocketAddress, connections count: Int, window: Int, bytes: RecordBytes, clock: any NodeClock,
@@ -78,6 +83,15 @@ final class LoadDriver {
     }
 
     private var now: UInt64 { clock.monotonic.nanoseconds }
+
+    /// Reads each of these records once; the result says which answers were no value of theirs.
+    func readAll(_ records: [Int]) throws(DriverError) -> LoadResult {
+        sequence = records
+        defer { sequence = nil }
+        return try perform(
+            LoadRun(
+                workload: .c, distribution: .uniform, duration: .seconds(60), limit: records.count, seed: 0))
+    }
 
     /// Runs to the end and waits for the replies that are out, at most ten seconds.
     func perform(_ run: LoadRun) throws(DriverError) -> LoadResult {
@@ -105,6 +119,7 @@ final class LoadDriver {
             if time > patience + 10_000_000_000 { throw DriverError("the node did not answer for ten seconds") }
             try receive(until: isSending ? schedule.nextDue(now: time) : nil, now: time)
             if isInterrupted() { throw DriverError("interrupted") }
+            meanwhile?(MonotonicTime(nanoseconds: time))
         }
         let end = now
         giveUp(&schedule, at: end)
@@ -121,6 +136,10 @@ final class LoadDriver {
             guard let due = schedule.nextDue(now: now) else { return false }
             guard due <= now, let connection = connectionWithRoom() else { return true }
             _ = schedule.take(now: now)
+            if let sequence {
+                send(.read, sequence[schedule.issued - 1], on: connection, intended: due)
+                continue
+            }
             var kind = run.workload.request(&random)
             if kind != .insert, records.count == 0 { kind = .insert }
             let record = kind == .insert ? records.begin() : chooser.next(records: records.count, &random)
@@ -216,7 +235,7 @@ final class LoadDriver {
         case (.status, .update), (.status, .insert), (.status, .modifyWrite):
             result.bytesWritten += UInt64(RecordBytes.keySize + bytes.valueSize)
             if pending.kind == .insert { records.finish(pending.record) }
-            acknowledged?(pending.record, pending.version)
+            acknowledged?(pending.record)
         case (.bulk(let range), .read), (.bulk(let range), .modify):
             if bytes.version(of: input.extracting(range), record: pending.record) == nil { result.wrong += 1 }
         case (.null, .read), (.null, .modify):

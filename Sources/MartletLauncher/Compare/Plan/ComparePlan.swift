@@ -1,0 +1,105 @@
+internal import MartletRuntime
+
+/// What a comparison runs: the contents of a comparison file.
+struct ComparePlan: Sendable, Equatable {
+    /// A backend with its settings, under a name for the report.
+    struct Backend: Sendable, Equatable {
+        var name: String
+        /// The backend's word in a cluster file.
+        var engine: String
+        /// Its settings in the notation of a cluster file, in the file's order.
+        var settings: [CompareReport.Setting]
+    }
+
+    /// A data set and the workloads that run on it.
+    struct DataSet: Sendable, Equatable {
+        var name: String
+        var records: Int
+        var valueBytes: Int
+        /// The node's record cache.
+        var cacheBytes: Int
+        var steps: [Step]
+    }
+
+    struct Step: Sendable, Equatable {
+        var workload: Workload
+        var distribution: KeyDistribution
+
+        init(_ workload: Workload, _ distribution: KeyDistribution? = nil) {
+            self.workload = workload
+            self.distribution = distribution ?? workload.usualDistribution
+        }
+    }
+
+    var backends: [Backend]
+    var dataSets: [DataSet]
+    /// What the workloads' writes are acknowledged at, on backends that can.
+    var durability: String
+    /// The levels at which writes and crashes are tried.
+    var levels: [String]
+    var connections: Int
+    /// Requests in flight on each connection.
+    var window: Int
+    /// How long each capacity is measured.
+    var capacity: Duration
+    /// How long each latency is measured.
+    var latency: Duration
+    /// The steady rate, as a share of the capacity.
+    var load: Double
+    var seed: UInt64
+
+    /// The short run: under two minutes for the four backends of ``usualBackends``.
+    static let short = ComparePlan(
+        backends: usualBackends,
+        dataSets: [
+            DataSet(
+                name: "cached", records: 50_000, valueBytes: 100, cacheBytes: 64 << 20,
+                steps: [.init(.load), .init(.a), .init(.b), .init(.c), .init(.c, .uniform), .init(.d), .init(.f)]),
+            DataSet(
+                name: "beyond-cache", records: 30_000, valueBytes: 1000, cacheBytes: 2 << 20,
+                steps: [.init(.load), .init(.a), .init(.c, .uniform)]),
+        ],
+        durability: "interval", levels: ["always", "interval", "none"], connections: 16, window: 8,
+        capacity: .milliseconds(600), latency: .milliseconds(1000), load: 0.7, seed: 1)
+
+    /// The full run.
+    static let full = ComparePlan(
+        backends: usualBackends,
+        dataSets: [
+            DataSet(
+                name: "cached-100B", records: 500_000, valueBytes: 100, cacheBytes: 512 << 20, steps: everyStep),
+            DataSet(
+                name: "beyond-cache-100B", records: 500_000, valueBytes: 100, cacheBytes: 8 << 20, steps: everyStep),
+            DataSet(
+                name: "cached-1KB", records: 200_000, valueBytes: 1000, cacheBytes: 1024 << 20, steps: everyStep),
+            DataSet(
+                name: "beyond-cache-1KB", records: 1_000_000, valueBytes: 1000, cacheBytes: 16 << 20, steps: everyStep),
+        ],
+        durability: "interval", levels: ["always", "interval", "none"], connections: 32, window: 8,
+        capacity: .seconds(5), latency: .seconds(10), load: 0.7, seed: 1)
+
+    private static let everyStep: [Step] = [
+        .init(.load), .init(.a), .init(.a, .uniform), .init(.b), .init(.b, .uniform), .init(.c), .init(.c, .uniform),
+        .init(.d), .init(.f), .init(.f, .uniform),
+    ]
+
+    private static let usualBackends: [Backend] = [
+        Backend(name: "memory", engine: "memory", settings: []),
+        Backend(name: "memory-log", engine: "memory", settings: [.init(name: "log", value: "true")]),
+        Backend(name: "lmdb", engine: "lmdb", settings: []),
+        Backend(name: "rocksdb", engine: "rocksdb", settings: []),
+    ]
+
+    /// The plan as the report lists it.
+    var described: [CompareReport.Setting] {
+        [
+            .init(name: "Load", value: "\(connections) connections, \(window) requests in flight on each"),
+            .init(
+                name: "Time",
+                value: "\(Figures.time(Double(capacity.inNanoseconds))) all windows full, then "
+                    + "\(Figures.time(Double(latency.inNanoseconds))) at \(Figures.percent(load)) of that rate"),
+            .init(name: "Durability", value: "\(durability); tried with crashes: \(levels.joined(separator: ", "))"),
+            .init(name: "Seed", value: String(seed)),
+        ]
+    }
+}
