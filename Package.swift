@@ -52,7 +52,7 @@ let package = Package(
         module("MartletCore", ["CXXHash"]),
         module("MartletRuntime", ["MartletCore"]),
         module("MartletNode", ["MartletCore", "MartletRuntime", "CLZ4", "CZstd"]),
-        module("MartletIO", ["MartletRuntime", "CLibuv"]),
+        module("MartletIO", ["MartletCore", "MartletRuntime", "CLibuv"]),
         module("MartletServer", ["MartletCore", "MartletRuntime", "MartletNode"]),
         module("MartletConfiguration", ["MartletCore", "CLibyaml"]),
         module("MartletSimulator", ["MartletCore", "MartletRuntime", "MartletNode", "MartletServer", "MemoryBackend"]),
@@ -82,6 +82,7 @@ let package = Package(
         tests("MartletClientTests", ["MartletClient", "MartletCore", "MartletRuntime", "MartletIO"]),
         tests(
             "MartletServerTests", ["MartletCore", "MartletRuntime", "MartletNode", "MartletServer", "MemoryBackend"]),
+        tests("MartletIOTests", ["MartletCore", "MartletRuntime", "MartletIO"]),
         tests("EngineBackendTests", ["MartletCore", "MartletRuntime"] + backends),
         tests("MemoryBackendTests", ["MartletCore", "MartletRuntime", "MemoryBackend"]),
     ]

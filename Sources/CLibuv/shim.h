@@ -1,1 +1,7 @@
+#include <sys/socket.h>
+#include <pthread.h>
 #include <uv.h>
+
+// The C library has these, but shows them only to who defines _GNU_SOURCE, which the Glibc module does not.
+extern int accept4(int descriptor, struct sockaddr *address, socklen_t *length, int flags);
+extern int pthread_setname_np(pthread_t thread, const char *name);

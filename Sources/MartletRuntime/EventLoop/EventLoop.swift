@@ -80,6 +80,11 @@ public protocol StreamHandler: AnyObject {
     func received(_ bytes: RawSpan)
     /// All output was taken by the system after some had to wait.
     func drained()
+    /// The peer sends no more, but may still read: a client that shut its half down and waits for its replies.
+    ///
+    /// - Returns: whether output is still to come, in which case the handler ends with ``ByteStream/closeAfterFlush()``;
+    ///   if not, the stream sends what was written and closes.
+    func inputEnded() -> Bool
     /// The stream is gone; the last call. `error` is nil when the peer, or `close`, ended it in order.
     func closed(_ error: StreamError?)
 }
@@ -87,6 +92,7 @@ public protocol StreamHandler: AnyObject {
 extension StreamHandler {
     public func opened() {}
     public func drained() {}
+    public func inputEnded() -> Bool { false }
 }
 
 /// Why a stream or listener could not be made or broke.
