@@ -54,7 +54,7 @@ let package = Package(
         module("MartletNode", ["MartletCore", "MartletRuntime", "CLZ4", "CZstd"]),
         module("MartletIO", ["MartletCore", "MartletRuntime", "CLibuv"]),
         module("MartletServer", ["MartletCore", "MartletRuntime", "MartletNode"]),
-        module("MartletConfiguration", ["MartletCore", "CLibyaml"]),
+        module("MartletConfiguration", ["MartletCore", "MartletRuntime", "CLibyaml"]),
         module("MartletSimulator", ["MartletCore", "MartletRuntime", "MartletNode", "MartletServer", "MemoryBackend"]),
         module("MartletClient", ["MartletCore", "MartletRuntime", "MartletIO"]),
         module(

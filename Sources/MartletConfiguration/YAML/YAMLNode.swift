@@ -1,0 +1,25 @@
+/// A node of a parsed file, with where it stands.
+struct YAMLNode {
+    enum Content {
+        case scalar(String)
+        case sequence([YAMLNode])
+        case mapping([(key: YAMLNode, value: YAMLNode)])
+    }
+    var content: Content
+    /// Counted from 1.
+    var line: Int
+
+    /// The text of a scalar.
+    var text: String? {
+        if case .scalar(let text) = content { text } else { nil }
+    }
+
+    /// What stands here, for a message.
+    var shown: String {
+        switch content {
+        case .scalar(let text): text
+        case .sequence: "a list"
+        case .mapping: "a mapping"
+        }
+    }
+}
