@@ -24,7 +24,7 @@ public final class Lock<Value: ~Copyable>: @unchecked Sendable {  // the mutex o
 
     /// Runs `body` with exclusive access to the value.
     @inlinable
-    public func withLock<R, E: Error>(_ body: (inout Value) throws(E) -> R) throws(E) -> R {
+    public func withLock<R: ~Copyable, E: Error>(_ body: (inout Value) throws(E) -> R) throws(E) -> R {
         unsafe pthread_mutex_lock(mutex)
         defer { unsafe pthread_mutex_unlock(mutex) }
         return try body(&value)
