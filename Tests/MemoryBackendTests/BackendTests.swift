@@ -107,7 +107,7 @@ import Testing
     @Test func aFullDiskOnlyPutsASnapshotOff() throws {
         var generator = Seeded(9)
         let workload = Workload(&generator, batches: 40)
-        var call = 3
+        var call = 4  // past those that begin the log
         while true {
             let disk = SimulatedDisk()
             disk.fail(at: call, StorageError(.outOfSpace, "full"), isFinal: false)
