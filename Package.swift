@@ -79,7 +79,12 @@ let package = Package(
         .executableTarget(
             name: "martlet", dependencies: ["MartletLauncher", "MartletRuntime"] + backends, swiftSettings: strict),
 
-        tests("MartletClientTests", ["MartletClient", "MartletCore", "MartletRuntime", "MartletIO"]),
+        tests(
+            "MartletClientTests",
+            [
+                "MartletClient", "MartletCore", "MartletRuntime", "MartletIO", "MartletLauncher", "MartletNode",
+                "MartletServer", "MemoryBackend",
+            ]),
         tests(
             "MartletServerTests", ["MartletCore", "MartletRuntime", "MartletNode", "MartletServer", "MemoryBackend"]),
         tests("MartletIOTests", ["MartletCore", "MartletRuntime", "MartletIO"]),

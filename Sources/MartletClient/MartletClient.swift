@@ -97,14 +97,14 @@ extension MartletClient {
 
     /// Deletes the value of `key`; no error if there is none.
     ///
-    /// Parameters, result and errors are those of ``put(_:_:expires:durability:context:token:deadline:)``. It needs no
-    /// token: deleting twice is deleting once, unless something was stored in between, which a context protects.
+    /// Parameters, result and errors are those of ``put(_:_:expires:durability:context:token:deadline:)``.
     @discardableResult
     public func delete(
         _ key: MartletKey, durability: WriteDurability? = nil, context: CausalContext? = nil,
-        deadline: Duration? = nil
+        token: RetryToken? = nil, deadline: Duration? = nil
     ) async throws(MartletError) -> Receipt {
-        let options = WriteOptions(durability: durability, context: context, deadline: deadline)
+        let options = WriteOptions(
+            durability: durability, context: context, token: token ?? RetryToken(from: pool.random), deadline: deadline)
         return try await write(dialect.delete(key, options), options)
     }
 
@@ -142,7 +142,7 @@ extension MartletClient {
 
     private func write(_ request: Request, _ options: WriteOptions) async throws(MartletError) -> Receipt {
         do throws(MartletError) {
-            return try dialect.receipt(from: try await perform(request))
+            return dialect.receipt(from: try await perform(request))
         } catch {
             var error = error
             error.retryToken = options.token

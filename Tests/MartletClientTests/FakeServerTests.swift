@@ -1,3 +1,4 @@
+import Foundation
 import MartletIO
 import MartletRuntime
 import Testing
@@ -12,6 +13,10 @@ func plainClient(
     return try await MartletClient(
         addresses: addresses, settings: settings, loop: loop, random: SeededRandom(seed: 1), dialect: RedisDialect(),
         stopLoop: { loop.stop() })
+}
+
+private func openDescriptors() throws -> Int {
+    try FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd").count
 }
 
 /// What a call failed with.
@@ -159,6 +164,40 @@ extension MartletClient {
         #expect(try await client.value("k") == "ok")
         #expect(gone.connections == 1)
         #expect(standby.connections == 1)
+    }
+
+    @Test func aWriteThatWasNotSentWaitsForAnotherConnection() async throws {
+        let gone = try await ScriptedServer.start { _ in .last("") }
+        let standby = try await ScriptedServer.start { _ in .reply("+OK\r\n") }
+        var settings = ClientSettings()
+        settings.callsPerConnection = 1
+        let client = try await plainClient(of: gone.address, standby.address, settings: settings)
+        let outcomes = await withTaskGroup(of: MartletError?.self) { group in
+            for index in 0..<50 {
+                group.addTask {
+                    await failure { () async throws(MartletError) in try await client.put("\(index)", index) }
+                }
+            }
+            return await group.reduce(into: []) { $0.append($1) }
+        }
+        let failures = outcomes.compactMap { $0 }
+        #expect(failures.map(\.code) == [.connectionLost])  // the one that was sent
+        #expect(failures.map(\.outcome) == [.unknown])
+        #expect(standby.commands.count == 49)
+    }
+
+    @Test func lostConnectionsLeaveNoDescriptor() async throws {
+        let server = try await ScriptedServer.start { _ in .last("$5\r\nhel") }
+        var settings = ClientSettings()
+        settings.reconnectDelay = .milliseconds(1)
+        settings.maximumReconnectDelay = .milliseconds(1)
+        let client = try await plainClient(of: server.address, settings: settings)
+        for _ in 0..<10 { _ = await failure { () async throws(MartletError) in try await client.put("k", "v") } }
+        let before = try openDescriptors()
+        for _ in 0..<300 { _ = await failure { () async throws(MartletError) in try await client.put("k", "v") } }
+        #expect(server.connections > 300)
+        #expect(try openDescriptors() < before + 100)  // other tests open some meanwhile
+        #expect(await client.callsHeld == 0)
     }
 
     @Test func anUnreachableAddressIsPassedOver() async throws {

@@ -12,8 +12,8 @@ final class RedisServer {
     private let output = Pipe()
 
     /// Starts it and waits until it says that it accepts connections.
-    init() async throws {
-        address = SocketAddress(host: "127.0.0.1", port: Self.freePort())
+    init(port: UInt16 = 0) async throws {
+        address = SocketAddress(host: "127.0.0.1", port: port == 0 ? Self.freePort() : port)
         process.executableURL = URL(fileURLWithPath: Self.path)
         process.arguments = ["--port", "\(address.port)", "--save", "", "--appendonly", "no", "--bind", "127.0.0.1"]
         process.standardOutput = output
@@ -31,6 +31,7 @@ final class RedisServer {
     func kill() {
         guard process.isRunning else { return }
         _ = Glibc.kill(process.processIdentifier, SIGKILL)
+        process.waitUntilExit()
     }
 
     /// A port that nothing listens on now.

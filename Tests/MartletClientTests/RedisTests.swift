@@ -42,7 +42,7 @@ import Testing
         #expect(try await client.value("k") == [UInt8](0..<255))
     }
 
-    @Test func manyTasksShareAConnection() async throws {
+    @Test func manyTasksShareOneConnection() async throws {
         let redis = try await RedisServer()
         let client = try await plainClient(of: redis.address)
         let sums = try await withThrowingTaskGroup(of: Int.self) { group in
@@ -79,9 +79,21 @@ import Testing
     @Test func valuesOfMegabytesPass() async throws {
         let redis = try await RedisServer()
         let client = try await plainClient(of: redis.address)
-        let value = (0..<8_000_000).map { UInt8(truncatingIfNeeded: $0 &* 31) }
+        let value = (0..<2_000_000).map { UInt8(truncatingIfNeeded: $0 &* 31) }
         try await client.put("large", value)
         #expect(try await client.value("large") == value)
+    }
+
+    @Test func aServerThatComesBackIsFoundAgain() async throws {
+        let first = try await RedisServer()
+        let client = try await plainClient(of: first.address)
+        try await client.put("k", "v")
+        first.kill()
+        let second = try await RedisServer(port: first.address.port)
+        #expect(try await client.value("k", as: String.self) == nil)
+        try await client.put("k", "v")
+        #expect(try await client.value("k") == "v")
+        _ = second
     }
 
     @Test func aKilledServerIsLeftForAnother() async throws {

@@ -61,6 +61,8 @@ public struct Receipt: Hashable, Sendable {
     public var context: CausalContext?
     /// The hybrid logical clock stamp of the write; 0 from a server that keeps none.
     public var stamp: UInt64 = 0
+    /// For a delete, whether there was a value; nil if the server does not tell.
+    public var existed: Bool?
     /// The names of the replicas that acknowledged it.
     public var acknowledgedBy: [String] = []
     /// How many of the acknowledgements were hints, held for an owner that did not answer.

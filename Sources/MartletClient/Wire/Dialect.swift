@@ -10,7 +10,7 @@ protocol Dialect: Sendable {
     func entry(from reply: Reply) throws(MartletError) -> Entry<[UInt8]>?
     func put(_ key: MartletKey, _ value: [UInt8], _ options: WriteOptions) -> Request
     func delete(_ key: MartletKey, _ options: WriteOptions) -> Request
-    func receipt(from reply: Reply) throws(MartletError) -> Receipt
+    func receipt(from reply: Reply) -> Receipt
 }
 
 /// What a write may say beside its key and value.
@@ -18,11 +18,20 @@ struct WriteOptions {
     var expiry: Expiry = .never
     var durability: WriteDurability?
     var context: CausalContext?
-    var token: RetryToken?
+    var token: RetryToken
     var deadline: Duration?
 }
 
 extension Dialect {
+    /// What an integer or a boolean says of whether there was a value.
+    static func existed(_ reply: Reply) -> Bool? {
+        switch reply {
+        case .integer(let count): count > 0
+        case .boolean(let existed): existed
+        default: nil
+        }
+    }
+
     /// One page of keys from `cursor` on.
     func scan(_ cursor: String, match: String?, pageSize: Int, deadline: Duration?) -> Request {
         var command = CommandEncoder("SCAN")
@@ -65,28 +74,26 @@ struct MartletDialect: Dialect {
         command.append(key.bytes)
         command.append(value)
         Self.append(options, to: &command)
-        if let token = options.token {
-            command.append("TOKEN")
-            command.append(token.bytes)
-        }
         if let milliseconds = options.expiry.milliseconds {
             command.append("PX")
             command.append(milliseconds)
         }
-        return Request(command: command.bytes, shape: .map, isWrite: true, deadline: options.deadline)
+        return Request(command: command.bytes, shape: .receipt, isWrite: true, deadline: options.deadline)
     }
 
     func delete(_ key: MartletKey, _ options: WriteOptions) -> Request {
         var command = CommandEncoder("MARTLET.DEL")
         command.append(key.bytes)
         Self.append(options, to: &command)
-        return Request(command: command.bytes, shape: .map, isWrite: true, deadline: options.deadline)
+        return Request(command: command.bytes, shape: .receipt, isWrite: true, deadline: options.deadline)
     }
 
-    func receipt(from reply: Reply) throws(MartletError) -> Receipt {
+    /// Fields that a server does not tell stay at their defaults.
+    func receipt(from reply: Reply) -> Receipt {
         var receipt = Receipt()
         receipt.context = reply["context"]?.bytes.map(CausalContext.init(bytes:))
         receipt.stamp = UInt64(clamping: reply["stamp"]?.number ?? 0)
+        receipt.existed = Self.existed(reply["existed"] ?? reply)
         receipt.acknowledgedBy = reply["acknowledged"]?.elements?.compactMap(\.text) ?? []
         receipt.hints = Int(clamping: reply["hints"]?.number ?? 0)
         receipt.durability = reply["durability"]?.text.flatMap(WriteDurability.init(rawValue:))
@@ -103,6 +110,8 @@ struct MartletDialect: Dialect {
             command.append("DURABILITY")
             command.append(durability.rawValue)
         }
+        command.append("TOKEN")
+        command.append(options.token.bytes)
     }
 
     /// Milliseconds since 1970; what is no positive number stands for never.
@@ -141,5 +150,9 @@ struct RedisDialect: Dialect {
         return Request(command: command.bytes, shape: .integer, isWrite: true, deadline: options.deadline)
     }
 
-    func receipt(from reply: Reply) -> Receipt { Receipt() }
+    func receipt(from reply: Reply) -> Receipt {
+        var receipt = Receipt()
+        receipt.existed = Self.existed(reply)
+        return receipt
+    }
 }

@@ -89,8 +89,9 @@ enum ReplyShape: Sendable {
     /// `OK` and the like.
     case simple
     case integer
-    case map
     case mapOrNull
+    /// A map of how a write was applied; from a server that keeps no receipts its plain answer.
+    case receipt
     case bytesOrNull
     /// A cursor and an array of keys.
     case page
@@ -98,7 +99,8 @@ enum ReplyShape: Sendable {
     func accepts(_ reply: Reply) -> Bool {
         switch (self, reply) {
         case (.any, _), (_, .error): true
-        case (.simple, .simple), (.integer, .integer), (.map, .map), (.mapOrNull, .map), (.mapOrNull, .null): true
+        case (.simple, .simple), (.integer, .integer), (.mapOrNull, .map), (.mapOrNull, .null): true
+        case (.receipt, .map), (.receipt, .simple), (.receipt, .integer): true
         case (.bytesOrNull, .bytes), (.bytesOrNull, .null): true
         case (.page, .array(let parts)): parts.count == 2 && parts[0].text != nil && parts[1].elements != nil
         default: false

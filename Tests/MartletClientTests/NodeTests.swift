@@ -1,0 +1,94 @@
+import MartletLauncher
+import MartletNode
+import MartletRuntime
+import MartletServer
+import MemoryBackend
+import Testing
+
+@testable import MartletClient
+
+/// The client against a node of this process, over its front door.
+@Suite struct NodeTests {
+    /// Runs `body` with a client of a node that runs for as long.
+    private func withClient(_ body: (MartletClient) async throws -> Void) async throws {
+        var settings = NodeSettings(cluster: "test", name: "n1", durability: .none)
+        settings.workers = 2
+        let door = Server.Settings(address: SocketAddress(host: "127.0.0.1", port: 0))
+        let node = try await RunningNode.start(settings, NodeOpening(kind: .memory, path: ""), door, log: .silent)
+        let client = try await MartletClient.connect(to: ["\(node.server.address)"])
+        let result = await Result { try await body(client) }
+        await client.close()
+        try await node.stop()
+        try result.get()
+    }
+
+    @Test func putGetDelete() async throws {
+        try await withClient { client in
+            #expect(try await client.get("k", as: String.self) == nil)
+            try await client.put("k", "v")
+            let entry = try #require(try await client.get("k", as: String.self))
+            #expect(entry.value == "v")
+            #expect(entry.stamp > 0)
+            #expect(entry.context?.bytes.isEmpty == false)
+            #expect(entry.expires == nil)
+            #expect(try await client.delete("k", context: entry.context).existed != false)
+            #expect(try await client.value("k", as: String.self) == nil)
+        }
+    }
+
+    @Test func optionsReachTheServer() async throws {
+        try await withClient { client in
+            try await client.put("k", "v", expires: .after(.seconds(60)), durability: WriteDurability.none)
+            let entry = try #require(try await client.get("k", as: String.self))
+            #expect(entry.expires != nil)
+            try await client.put("k", "w", context: entry.context)
+            #expect(try await client.get("k", as: String.self)?.expires == nil)
+            await #expect {
+                try await client.put("large", [UInt8](repeating: 0, count: 20_000))
+            } throws: { error in
+                (error as? MartletError)?.code == .tooLarge && (error as? MartletError)?.outcome == .notApplied
+            }
+        }
+    }
+
+    @Test func scanReturnsEveryKey() async throws {
+        try await withClient { client in
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                for index in 0..<2_000 { group.addTask { try await client.put("key:\(index)", index) } }
+                try await group.waitForAll()
+            }
+            var keys: Set<MartletKey> = []
+            for try await key in client.scan(match: "key:*", pageSize: 100) {
+                #expect(keys.insert(key).inserted)
+            }
+            #expect(keys.count == 2_000)
+        }
+    }
+
+    @Test func aHundredTasksOfAHundredCalls() async throws {
+        try await withClient { client in
+            let correct = try await withThrowingTaskGroup(of: Int.self) { group in
+                for task in 0..<100 {
+                    group.addTask {
+                        var correct = 0
+                        for step in 0..<50 {
+                            try await client.put("\(task):\(step)", task * 1000 + step)
+                            correct +=
+                                try await client.value("\(task):\(step)", as: Int.self) == task * 1000 + step ? 1 : 0
+                        }
+                        return correct
+                    }
+                }
+                return try await group.reduce(0, +)
+            }
+            #expect(correct == 5_000)
+            #expect(await client.pool.calls.isEmpty)
+        }
+    }
+}
+
+extension Result where Success == Void, Failure == any Error {
+    fileprivate init(_ body: () async throws -> Void) async {
+        do { self = .success(try await body()) } catch { self = .failure(error) }
+    }
+}
