@@ -31,7 +31,7 @@ private func failure(_ body: () async throws(MartletError) -> Void) async -> Mar
 
 extension MartletClient {
     /// Calls that the pool still knows.
-    fileprivate var callsHeld: Int { get async { await pool.calls.count + pool.waitingCount } }
+    fileprivate var callsHeld: Int { get async { await pool.calls.count + pool.waitingCount + pool.ended.count } }
 }
 
 @Suite struct FakeServerTests {
@@ -122,6 +122,24 @@ extension MartletClient {
             if let error { outcomes[error.outcome, default: 0] += 1 }
         }
         #expect(outcomes == [.unknown: 600, .notApplied: 400])
+        #expect(await client.callsHeld == 0)
+    }
+
+    @Test func cancelledCallsDoNotPileUpWhileNobodyAnswers() async throws {
+        let server = try await ScriptedServer.start { _ in .silence }
+        var settings = ClientSettings()
+        settings.callsPerConnection = 1
+        let client = try await plainClient(of: server.address, settings: settings)
+        let first = Task { await failure { () async throws(MartletError) in try await client.ping() } }
+        await server.received(1)
+        for _ in 0..<1000 {
+            let task = Task { await failure { () async throws(MartletError) in try await client.ping() } }
+            task.cancel()
+            #expect(await task.value?.outcome == .notApplied)
+        }
+        #expect(await client.pool.waiting.count < 200)
+        first.cancel()
+        #expect(await first.value?.code == .cancelled)
         #expect(await client.callsHeld == 0)
     }
 

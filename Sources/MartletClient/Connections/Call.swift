@@ -14,7 +14,8 @@ struct Request: Sendable {
 /// A request with the caller that waits for its end.
 struct Call {
     var request: Request
-    var continuation: CheckedContinuation<Result<Reply, MartletError>, Never>
+    /// The caller, once it waits.
+    var continuation: CheckedContinuation<Result<Reply, MartletError>, Never>?
     /// The connection it was sent on; nil while it waits for one.
     var connection: UInt64?
     /// How often a connection took it.

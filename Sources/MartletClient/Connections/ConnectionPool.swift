@@ -4,7 +4,8 @@ import MartletRuntime
 ///
 /// A call is in one of two places: waiting for a connection, or sent on one. Whatever ends it - reply, deadline,
 /// cancellation, a lost connection - takes it out of ``calls`` first and resumes its caller then, so that no caller is
-/// resumed twice and none is forgotten. Replies to calls that are gone find nobody and are dropped.
+/// resumed twice and none is forgotten. Replies to calls that are gone find nobody and are dropped. A call is on record
+/// before its caller waits or can be cancelled; what ends it earlier is kept in ``ended`` for the caller to find.
 actor ConnectionPool {
     enum Phase { case open, closing, closed }
 
@@ -36,6 +37,8 @@ actor ConnectionPool {
     var lastFailure: String?
 
     var calls: [UInt64: Call] = [:]
+    /// Results of calls that ended before their caller waited.
+    private(set) var ended: [UInt64: Result<Reply, MartletError>] = [:]
     /// Calls without connection, in the order they came; it may hold calls that ended.
     var waiting = FIFO<UInt64>()
     var waitingCount = 0
@@ -71,13 +74,11 @@ actor ConnectionPool {
         guard waitingCount < settings.waitingCalls else {
             throw MartletError(.busy, .notApplied, "\(waitingCount) calls wait for a connection")
         }
-        callsMade += 1
-        let id = callsMade
-        // Whoever cancels comes to the loop after this job, which leaves it only once the call is on record.
+        let id = begin(request)
         let result = await withTaskCancellationHandler {
-            await withCheckedContinuation { begin(id, request, $0) }
+            await withCheckedContinuation { attach($0, to: id) }
         } onCancel: {
-            loop.post { self.assumeIsolated { $0.cancel(id) } }
+            loop.post { self.assumeIsolated { $0.finish(id, failing: .cancelled, "the task was cancelled") } }
         }
         let reply = try result.get()
         if case .error(let text) = reply { throw MartletError(reply: text, isWrite: request.isWrite) }
@@ -87,8 +88,12 @@ actor ConnectionPool {
     /// Takes no more calls, waits for those under way, then closes all connections.
     func close() async {
         if phase == .open { phase = .closing }
-        if !calls.isEmpty { await withCheckedContinuation { closers.append($0) } }
+        await withCheckedContinuation { waitUntilDrained($0) }
         abandon()
+    }
+
+    private func waitUntilDrained(_ closer: CheckedContinuation<Void, Never>) {
+        if calls.isEmpty { closer.resume() } else { closers.append(closer) }
     }
 
     /// Closes all connections at once; calls under way fail.
@@ -105,22 +110,33 @@ actor ConnectionPool {
         deadlineTimer?.cancel()
     }
 
-    private func begin(
-        _ id: UInt64, _ request: Request, _ continuation: CheckedContinuation<Result<Reply, MartletError>, Never>
-    ) {
-        calls[id] = Call(request: request, continuation: continuation)
-        deadlines.insert(id, at: loop.now.advanced(by: request.deadline ?? settings.deadline))
+    /// Puts a call on record and sends it if a connection has room.
+    private func begin(_ request: Request) -> UInt64 {
+        callsMade += 1
+        calls[callsMade] = Call(request: request)
+        deadlines.insert(callsMade, at: loop.now.advanced(by: request.deadline ?? settings.deadline))
         setDeadlineTimer()
-        wait(id)
-        pump()
-    }
-
-    private func wait(_ id: UInt64) {
-        waiting.append(id)
+        if waiting.count > 64 + 2 * waitingCount { forgetEnded() }
+        waiting.append(callsMade)
         waitingCount += 1
+        pump()
+        return callsMade
     }
 
-    private func cancel(_ id: UInt64) { finish(id, failing: .cancelled, "the task was cancelled") }
+    /// Drops calls that ended from the queue, so that it stays bounded while no connection takes them off.
+    private func forgetEnded() {
+        var kept = FIFO<UInt64>()
+        while let id = waiting.popFirst() { if calls[id] != nil { kept.append(id) } }
+        waiting = kept
+    }
+
+    private func attach(_ caller: CheckedContinuation<Result<Reply, MartletError>, Never>, to id: UInt64) {
+        if let result = ended.removeValue(forKey: id) {
+            caller.resume(returning: result)
+        } else {
+            calls[id]!.continuation = caller  // on record until it ended
+        }
+    }
 
     /// Ends a call with a failure whose outcome is that of the place the call was in.
     func finish(_ id: UInt64, failing code: MartletError.Code, _ message: String) {
@@ -133,8 +149,8 @@ actor ConnectionPool {
         guard let call = calls.removeValue(forKey: id) else { return }
         if call.connection == nil { waitingCount -= 1 }
         deadlines.remove(id)
-        call.continuation.resume(returning: result)
-        if phase == .closing, calls.isEmpty {
+        if let caller = call.continuation { caller.resume(returning: result) } else { ended[id] = result }
+        if phase != .open, calls.isEmpty {
             for closer in closers { closer.resume() }
             closers = []
         }
