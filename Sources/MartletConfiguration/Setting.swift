@@ -1,4 +1,4 @@
-internal import MartletRuntime
+public import MartletRuntime
 
 /// A setting of the file, declared once: its name, what it takes, its default and what it does.
 public struct Setting: Sendable {
@@ -30,7 +30,7 @@ public struct Setting: Sendable {
     }
 
     /// A backend's own setting.
-    init(_ setting: BackendSetting) {
+    public init(_ setting: BackendSetting) {
         name = setting.name
         defaultText = setting.defaultText
         help = setting.help

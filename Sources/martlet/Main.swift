@@ -1,25 +1,30 @@
-import MartletLauncher
-import MartletRuntime
-import MartletNode
-import MartletServer
-import MemoryBackend
+internal import Glibc
+internal import MartletLauncher
+internal import MartletRuntime
+internal import MemoryBackend
+
 #if LMDB
-import LMDBBackend
+    internal import LMDBBackend
 #endif
 #if RocksDB
-import RocksDBBackend
+    internal import RocksDBBackend
 #endif
 
-@main struct Main {
-    static func main() async throws {
-        let a = CommandLine.arguments
-        let kind: BackendKind = switch a[1] { case "lmdb": .lmdb
-            case "rocksdb": .rocksdb
-            default: .memory }
-        var s = NodeSettings(cluster: "test", name: "n1", durability: Durability(name: a[4])!)
-        s.workers = Int(a[5])!
-        let n = try await RunningNode.start(s, NodeOpening(kind: kind, path: a[3]), .init(address: SocketAddress(host: "127.0.0.1", port: UInt16(a[2])!)), log: .silent)
-        print("ready", n.server.address)
-        while true { try await Task.sleep(for: .seconds(1000)) }
+/// Names the backends that this executable is linked with; the launcher does the rest.
+@main
+struct Main {
+    static var backends: [BackendKind] {
+        var kinds: [BackendKind] = [.memory]
+        #if LMDB
+            kinds.append(.lmdb)
+        #endif
+        #if RocksDB
+            kinds.append(.rocksdb)
+        #endif
+        return kinds
+    }
+
+    static func main() async {
+        exit(await Launcher.run(arguments: Array(CommandLine.arguments.dropFirst()), backends: backends))
     }
 }

@@ -6,11 +6,11 @@ struct NodeFile {
 
     var text: String {
         var lines = [
-            "# Written by `martlet compare`.", "cluster: compare", "durability: \(durability)", "cache: \(cacheBytes)B",
-            "storage:", "  backend: \(backend.engine)",
+            "# Written by `martlet compare`.", "cluster: compare", "nodes:", "  - name: node",
+            "    listen: 127.0.0.1:\(FreePort.next())", "    durability: \(durability)", "    cache: \(cacheBytes)B",
+            "    storage:", "      backend: \(backend.engine)",
         ]
-        for setting in backend.settings { lines.append("  \(setting.name): \(setting.value)") }
-        lines += ["nodes:", "  - name: node", "    port: \(FreePort.next())"]
+        for setting in backend.settings { lines.append("      \(setting.name): \(setting.value)") }
         return lines.joined(separator: "\n") + "\n"
     }
 }

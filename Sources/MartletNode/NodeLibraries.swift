@@ -1,0 +1,12 @@
+internal import CLZ4
+internal import CZstd
+
+/// The libraries this module runs with.
+public enum NodeLibraries {
+    public static var versions: [String] {
+        [
+            "lz4 \(unsafe String(cString: LZ4_versionString()))",
+            "zstd \(unsafe String(cString: ZSTD_versionString()))",
+        ]
+    }
+}
