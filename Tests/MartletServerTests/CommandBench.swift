@@ -33,7 +33,8 @@ final class CommandBench: ServerFacts {
                 keyspaces: settings.keyspaces.map {
                     KeyspaceState(settings: $0, generation: 1, totals: KeyspaceTotals())
                 },
-                nodeIdentifier: 1, incarnation: 1, leases: try LeaseKeeper(reading: nil)))
+                nodeIdentifier: 1, incarnation: 1, leases: try LeaseKeeper(reading: nil),
+                counters: Lock(StoreCounters())))
         session = Session(
             id: 7, peer: SocketAddress(host: "127.0.0.1", port: 50000), local: address, connectedAt: 0, server: self)
         call = Invocation(transaction: Transaction(store: store), session: session)
