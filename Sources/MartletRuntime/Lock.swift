@@ -7,10 +7,12 @@ public import Glibc
 @safe
 public final class Lock<Value: ~Copyable>: @unchecked Sendable {  // the mutex orders every access to `value`
     @usableFromInline let mutex: UnsafeMutablePointer<pthread_mutex_t>
-    @usableFromInline var value: Value
+    /// Beside the object, since a stored property would cost a check of exclusive access that the mutex makes needless.
+    @usableFromInline let value: UnsafeMutablePointer<Value>
 
     public init(_ value: consuming sending Value) {
-        self.value = value
+        unsafe self.value = .allocate(capacity: 1)
+        unsafe self.value.initialize(to: value)
         unsafe mutex = .allocate(capacity: 1)
         unsafe mutex.initialize(to: pthread_mutex_t())
         let status = unsafe pthread_mutex_init(mutex, nil)
@@ -20,6 +22,8 @@ public final class Lock<Value: ~Copyable>: @unchecked Sendable {  // the mutex o
     deinit {
         unsafe pthread_mutex_destroy(mutex)
         unsafe mutex.deallocate()
+        unsafe value.deinitialize(count: 1)
+        unsafe value.deallocate()
     }
 
     /// Runs `body` with exclusive access to the value.
@@ -27,6 +31,6 @@ public final class Lock<Value: ~Copyable>: @unchecked Sendable {  // the mutex o
     public func withLock<R: ~Copyable, E: Error>(_ body: (inout Value) throws(E) -> R) throws(E) -> R {
         unsafe pthread_mutex_lock(mutex)
         defer { unsafe pthread_mutex_unlock(mutex) }
-        return try body(&value)
+        return try unsafe body(&value.pointee)
     }
 }
