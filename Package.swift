@@ -32,6 +32,7 @@ let package = Package(
         .library(name: "MartletClient", targets: ["MartletClient"]),
         .library(name: "MartletRuntime", targets: ["MartletRuntime"]),  // to write a backend
         .library(name: "MartletBackendConformance", targets: ["MartletBackendConformance"]),  // to certify one
+        .library(name: "MartletPowerLoss", type: .dynamic, targets: ["CPowerLoss"]),  // to preload
         .library(name: "MartletLauncher", targets: ["MartletLauncher"]),  // to register one
         .executable(name: "martlet", targets: ["martlet"]),
     ],
@@ -63,7 +64,8 @@ let package = Package(
                 "MartletCore", "MartletRuntime", "MartletNode", "MartletIO", "MartletServer",
                 "MartletConfiguration", "MartletSimulator", "MartletClient",
             ]),
-        module("MartletBackendConformance", ["MartletCore", "MartletRuntime"]),
+        .target(name: "CPowerLoss"),
+        module("MartletBackendConformance", ["MartletCore", "MartletRuntime", "CPowerLoss"]),
         tests("BackendTests", ["MartletBackendConformance", "MartletCore", "MartletRuntime"] + backends),
 
         module("MemoryBackend", ["MartletCore", "MartletRuntime"], path: "Plugins/MemoryBackend"),

@@ -1,3 +1,4 @@
+internal import CPowerLoss
 internal import MartletRuntime
 
 /// One promise of the storage contract, checked on a backend. Each works in a directory of its own, so they run at once.
@@ -10,6 +11,8 @@ public struct BackendCheck: Sendable, CustomStringConvertible {
     enum Need: Sendable {
         case nothing
         case durability
+        /// Durability, and a build in which calls to the system can be interposed.
+        case interposition
     }
 
     /// The promise in a few words.
@@ -17,16 +20,9 @@ public struct BackendCheck: Sendable, CustomStringConvertible {
     let need: Need
     let body: @Sendable (CheckContext) async throws -> Void
 
-    init(_ description: String, needs need: Need = .nothing, _ body: @escaping @Sendable (CheckContext) throws -> Void)
-    {
-        self.description = description
-        self.need = need
-        self.body = { try body($0) }
-    }
-
     init(
         _ description: String, needs need: Need = .nothing,
-        async body: @escaping @Sendable (CheckContext) async throws -> Void
+        _ body: @escaping @Sendable (CheckContext) async throws -> Void
     ) {
         self.description = description
         self.need = need
@@ -36,11 +32,17 @@ public struct BackendCheck: Sendable, CustomStringConvertible {
     /// Every check, cheap ones first.
     public static let all: [BackendCheck] =
         contentChecks + batchChecks + scanChecks + snapshotChecks + sizeChecks + reopenChecks + directoryChecks
-        + checkpointChecks
+        + checkpointChecks + failureChecks + crashChecks
 
     /// The checks that mean something for a backend: those of what survives a process only for one that keeps files.
     public static func applicable(to subject: any BackendSubject.Type) -> [BackendCheck] {
-        all.filter { $0.need == .nothing || subject.isDurable }
+        all.filter { check in
+            switch check.need {
+            case .nothing: true
+            case .durability: subject.isDurable
+            case .interposition: subject.isDurable && power_loss_available() != 0
+            }
+        }
     }
 
     /// Runs the check on fresh data sets of the subject. From milliseconds to about a minute.

@@ -4,7 +4,7 @@ extension BackendCheck {
     static let batchChecks = [
         BackendCheck("the last operation on a key of a batch wins") { try Batches.order($0) },
         BackendCheck("an empty batch and the delete of no key change nothing") { try Batches.nothing($0) },
-        BackendCheck("no reader sees a part of a batch", async: { try await Batches.whole($0) }),
+        BackendCheck("no reader sees a part of a batch") { try await Batches.whole($0) },
     ]
 }
 

@@ -11,7 +11,8 @@ extension BackendCheck {
             try DirectoryChecks.secondOpen($0)
         },
         BackendCheck(
-            "a second process is refused", needs: .durability, async: { try await DirectoryChecks.process($0) }),
+            "a second process is refused", needs: .durability
+        ) { try await DirectoryChecks.process($0) },
     ]
 }
 
