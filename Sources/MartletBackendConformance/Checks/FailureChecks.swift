@@ -142,7 +142,7 @@ enum FailureChecks {
         try model.expect(try open.backend.contents(), "on a full disk")
         let pair = Pair(key: [1], value: [1])
         for _ in 0..<3 {
-            do { try open.backend.put([9], Bytes(repeating: 9, count: 200_000), .always) } catch is StorageError {
+            do { try open.backend.put([9], Bytes(repeating: 9, count: 200_000), .always) } catch {
                 continue
             }
             model.put([9], Bytes(repeating: 9, count: 200_000))
