@@ -151,13 +151,14 @@ void journal_before_truncate(struct file *file, off_t length) {
 }
 
 void journal_file_synced(struct file *file) {
+    if (plan.syncs_lie) return;
     file->count = 0;
     if (file->table) memset(file->table, 0, sizeof(int32_t) * (size_t)file->table_size);
     file->durable_size = size_of(file);
 }
 
 void journal_range_synced(struct file *file, off_t offset, size_t count) {
-    if (count == 0) return;
+    if (count == 0 || plan.syncs_lie) return;
     for (int64_t index = offset / SECTOR; file->table && index <= (offset + (off_t)count - 1) / SECTOR; index++) {
         int32_t slot = slot_of(file, index);
         if (file->table[slot]) file->sectors[file->table[slot] - 1].is_dead = true;
@@ -256,7 +257,7 @@ static void forget(struct entry *entry) {
 
 void journal_directory_synced(int descriptor) {
     struct stat information;
-    if (fstat(descriptor, &information) != 0) return;
+    if (plan.syncs_lie || fstat(descriptor, &information) != 0) return;
     for (struct entry *entry = first, *next; entry; entry = next) {
         next = entry->next;
         if (entry->inode == information.st_ino && entry->device == information.st_dev) forget(entry);
@@ -265,7 +266,7 @@ void journal_directory_synced(int descriptor) {
 
 void journal_all_synced(void) {
     for (struct file *file = files; file; file = file->next) journal_file_synced(file);
-    while (first) forget(first);
+    while (first && !plan.syncs_lie) forget(first);
 }
 
 static void remove_tree(const char *path) {

@@ -125,9 +125,10 @@ enum FailureChecks {
         let open = try OpenBackend(context.subject, at: disk + "/data")
         var model = Model()
         var isFull = false
+        var random = context.random
         for index in 0..<3000 where !isFull {
             let key = Bytes("key \(index + 10_000)".utf8)
-            let value = Bytes(repeating: UInt8(truncatingIfNeeded: index), count: 30_000 + index)
+            let value = random.bytes(30_000 + index)  // no engine compresses these
             do throws(StorageError) {
                 try open.backend.put(key, value, .always)
                 model.put(key, value)

@@ -74,6 +74,8 @@ public final class DataDirectory: Sendable {
             return state.isOpen
         }
         guard wasOpen else { return }
+        // A child being spawned holds a copy of the descriptor until it execs; unlocking reaches every copy.
+        flock(lockDescriptor, LOCK_UN)
         Glibc.close(lockDescriptor)
         Self.open.withLock { _ = $0.remove(identity) }
     }
