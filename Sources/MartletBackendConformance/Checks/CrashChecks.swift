@@ -33,7 +33,7 @@ enum CrashChecks {
         }
     }
 
-    /// Kills at forty writes spread over all that a run of batches makes, an open and closes included.
+    /// Kills at forty writes, the first ten and others spread over all that a run of batches makes, an open and closes included.
     static func withinWrites(_ context: CheckContext) async throws {
         let rehearsal = try CrashedData(context.subject, seed: context.seed)
         var orders = rehearsal.orders(batches: 24)
@@ -44,7 +44,8 @@ enum CrashChecks {
             throw ConformanceFailure("a run of 24 batches made no writes that could be counted")
         }
         var random = context.random
-        let points = (0..<40).map { 1 + $0 * total / 40 + random.below(max(1, total / 40)) }
+        let spread = (0..<30).map { 11 + $0 * (total - 10) / 30 + random.below(max(1, (total - 10) / 30)) }
+        let points = Array(1...10) + spread  // the first ones make the data set
         for point in points {
             let data = try CrashedData(context.subject, seed: context.seed)
             var orders = data.orders(batches: 24)
