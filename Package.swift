@@ -66,6 +66,8 @@ let package = Package(
             ]),
         .target(name: "CPowerLoss"),
         module("MartletBackendConformance", ["MartletCore", "MartletRuntime", "CPowerLoss"]),
+        tests("MartletCoreTests", ["MartletCore"]),
+        tests("MartletRuntimeTests", ["MartletCore", "MartletRuntime"]),
         tests("BackendTests", ["MartletBackendConformance", "MartletCore", "MartletRuntime"] + backends),
 
         module("MemoryBackend", ["MartletCore", "MartletRuntime"], path: "Plugins/MemoryBackend"),

@@ -27,7 +27,7 @@ import Testing
         }
 
         static var subjects: [any BackendSubject.Type] {
-            var all: [any BackendSubject.Type] = [Memory.self]
+            var all: [any BackendSubject.Type] = [Memory.self, MemoryLog.self]
             #if LMDB
                 all.append(LMDB.self)
             #endif
@@ -41,6 +41,14 @@ import Testing
 
 enum Memory: BackendSubject {
     static var kind: BackendKind { .memory }
+}
+
+/// With a log so short that snapshots replace it within each check.
+enum MemoryLog: BackendSubject {
+    static var kind: BackendKind { .memory }
+    static var settings: BackendSettings {
+        BackendSettings(["log": .boolean(true), "log-minimum": .number(32 << 10)])
+    }
 }
 
 #if LMDB
