@@ -91,6 +91,7 @@ let package = Package(
             ]),
         tests(
             "MartletServerTests", ["MartletCore", "MartletRuntime", "MartletNode", "MartletServer", "MemoryBackend"]),
+        tests("MartletSimulatorTests", ["MartletCore", "MartletRuntime", "MartletSimulator"]),
         tests("MartletIOTests", ["MartletCore", "MartletRuntime", "MartletIO"]),
         tests("EngineBackendTests", ["MartletCore", "MartletRuntime"] + backends),
         tests("MemoryBackendTests", ["MartletCore", "MartletRuntime", "MemoryBackend"]),
