@@ -1,5 +1,5 @@
 import MartletIO
-import MartletRuntime
+package import MartletRuntime
 
 /// A client of a Martlet cluster: values by key, over a few pipelined connections that it keeps and renews by itself.
 ///
@@ -19,10 +19,10 @@ public final class MartletClient: Sendable {
     /// Ends the loop that the client made for itself.
     private let stopLoop: @Sendable () -> Void
 
-    /// A client on a loop of the caller's: the real one, or a simulation's.
+    /// A client that ends its loop by `stopLoop` when it is released.
     init(
         addresses: [SocketAddress], settings: ClientSettings, loop: any EventLoop, random: any RandomSource,
-        dialect: any Dialect = MartletDialect(), stopLoop: @escaping @Sendable () -> Void = {}
+        dialect: any Dialect, stopLoop: @escaping @Sendable () -> Void
     ) async throws(MartletError) {
         pool = ConnectionPool(addresses: addresses, settings: settings, loop: loop, random: random)
         self.dialect = dialect
@@ -33,6 +33,16 @@ public final class MartletClient: Sendable {
             await pool.abandon()
             throw error
         }
+    }
+
+    /// A client on a loop that others run, as a simulation does; the loop outlives the client.
+    package convenience init(
+        addresses: [SocketAddress], settings: ClientSettings = ClientSettings(), on loop: any EventLoop,
+        random: any RandomSource
+    ) async throws(MartletError) {
+        try await self.init(
+            addresses: addresses, settings: settings, loop: loop, random: random, dialect: MartletDialect(),
+            stopLoop: {})
     }
 
     deinit {
@@ -178,6 +188,7 @@ extension MartletClient {
         }
         let loop = UVEventLoop.start(name: "martlet-client")
         return try await MartletClient(
-            addresses: parsed, settings: settings, loop: loop, random: SystemRandomSource(), stopLoop: { loop.stop() })
+            addresses: parsed, settings: settings, loop: loop, random: SystemRandomSource(),
+            dialect: MartletDialect(), stopLoop: { loop.stop() })
     }
 }

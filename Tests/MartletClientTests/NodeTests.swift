@@ -7,19 +7,25 @@ import Testing
 
 @testable import MartletClient
 
+/// Runs `body` with the address of a node of this process that runs for as long.
+func withNode(_ body: (_ address: String) async throws -> Void) async throws {
+    var settings = NodeSettings(cluster: "test", name: "n1", durability: .none)
+    settings.workers = 2
+    let door = Server.Settings(address: SocketAddress(host: "127.0.0.1", port: 0))
+    let node = try await RunningNode.start(settings, NodeOpening(kind: .memory, path: ""), door, log: .silent)
+    let result = await Result { try await body("\(node.server.address)") }
+    try await node.stop()
+    try result.get()
+}
+
 /// The client against a node of this process, over its front door.
 @Suite struct NodeTests {
-    /// Runs `body` with a client of a node that runs for as long.
     private func withClient(_ body: (MartletClient) async throws -> Void) async throws {
-        var settings = NodeSettings(cluster: "test", name: "n1", durability: .none)
-        settings.workers = 2
-        let door = Server.Settings(address: SocketAddress(host: "127.0.0.1", port: 0))
-        let node = try await RunningNode.start(settings, NodeOpening(kind: .memory, path: ""), door, log: .silent)
-        let client = try await MartletClient.connect(to: ["\(node.server.address)"])
-        let result = await Result { try await body(client) }
-        await client.close()
-        try await node.stop()
-        try result.get()
+        try await withNode { address in
+            let client = try await MartletClient.connect(to: [address])
+            try await body(client)
+            await client.close()
+        }
     }
 
     @Test func putGetDelete() async throws {
@@ -31,7 +37,11 @@ import Testing
             #expect(entry.stamp > 0)
             #expect(entry.context?.bytes.isEmpty == false)
             #expect(entry.expires == nil)
-            #expect(try await client.delete("k", context: entry.context).existed != false)
+            let receipt = try await client.delete("k", context: entry.context)
+            #expect(receipt.existed == true)
+            #expect(receipt.stamp >= entry.stamp)
+            #expect(receipt.acknowledgedBy == ["n1"])
+            #expect(try await client.delete("k").existed == false)
             #expect(try await client.value("k", as: String.self) == nil)
         }
     }
@@ -47,6 +57,24 @@ import Testing
                 try await client.put("large", [UInt8](repeating: 0, count: 20_000))
             } throws: { error in
                 (error as? MartletError)?.code == .tooLarge && (error as? MartletError)?.outcome == .notApplied
+            }
+        }
+    }
+
+    @Test func aWriteSentAgainWithItsTokenIsAppliedOnce() async throws {
+        try await withClient { client in
+            let token = RetryToken(from: SeededRandom(seed: 9))
+            let first = try await client.put("k", "first", token: token)
+            let second = try await client.put("k", "first", token: token)
+            #expect(second.stamp == first.stamp)
+            #expect(try await client.get("k", as: String.self)?.stamp == first.stamp)
+        }
+    }
+
+    @Test func aDurabilityThatCannotBeMetIsRefused() async throws {
+        try await withClient { client in
+            await #expect { try await client.put("k", "v", durability: .always) } throws: { error in
+                (error as? MartletError)?.code == .quorumNotMet && (error as? MartletError)?.outcome == .notApplied
             }
         }
     }

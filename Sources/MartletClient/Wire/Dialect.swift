@@ -65,7 +65,7 @@ struct MartletDialect: Dialect {
         }
         guard let bytes = value.bytes else { return nil }  // a tombstone: a context and no value
         return Entry(
-            value: bytes, context: reply["context"]?.bytes.map(CausalContext.init(bytes:)),
+            value: bytes, context: Self.context(reply),
             expires: Self.date(reply["expires"]), stamp: UInt64(clamping: reply["stamp"]?.number ?? 0))
     }
 
@@ -91,7 +91,7 @@ struct MartletDialect: Dialect {
     /// Fields that a server does not tell stay at their defaults.
     func receipt(from reply: Reply) -> Receipt {
         var receipt = Receipt()
-        receipt.context = reply["context"]?.bytes.map(CausalContext.init(bytes:))
+        receipt.context = Self.context(reply)
         receipt.stamp = UInt64(clamping: reply["stamp"]?.number ?? 0)
         receipt.existed = Self.existed(reply["existed"] ?? reply)
         receipt.acknowledgedBy = reply["acknowledged"]?.elements?.compactMap(\.text) ?? []
@@ -112,6 +112,11 @@ struct MartletDialect: Dialect {
         }
         command.append("TOKEN")
         command.append(options.token.bytes)
+    }
+
+    private static func context(_ reply: Reply) -> CausalContext? {
+        guard let bytes = reply["context"]?.bytes, !bytes.isEmpty else { return nil }
+        return CausalContext(bytes: bytes)
     }
 
     /// Milliseconds since 1970; what is no positive number stands for never.
