@@ -38,10 +38,13 @@
             let mark = directory.manifest.marks[LMDBWriter.mark]
             let boot = DataDirectory.bootIdentifier
             if let mark, mark != boot || boot == "unknown", !opening.acceptsDataLoss {
+                let reason =
+                    mark == LMDBWriter.failedSync
+                    ? "a sync failed" : "the machine went down while commits were not synced (durability below always)"
                 throw StorageError(
                     .incompatible,
-                    "\(directory.path): the machine went down while commits were not synced (durability below always), "
-                        + "so data.mdb may be damaged; start with --accept-data-loss to use it all the same")
+                    "\(directory.path): \(reason), so data.mdb may be damaged; "
+                        + "start with --accept-data-loss to use it all the same")
             }
             let opened = try LMDBEnvironment(at: directory.path, settings: opening.settings)
             if mark != nil {  // left by a killed process: its commits are in the page cache, or were just accepted

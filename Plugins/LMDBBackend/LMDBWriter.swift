@@ -8,6 +8,9 @@
         /// The manifest's mark while commits may be unsynced; its value is the kernel's boot id.
         static let mark = "unsynced"
 
+        /// The mark's value after a failed sync, with which no boot id agrees.
+        static let failedSync = "sync-failed"
+
         private var environment: LMDBEnvironment?
         private let directory: DataDirectory
         private let counters: LMDBCounters
@@ -53,6 +56,7 @@
                 try environment.sync()
             } catch {
                 failure = error  // even without space: the kernel may have dropped pages that contents refer to
+                try? directory.update { $0.marks[Self.mark] = Self.failedSync }
                 throw error
             }
             counters.applied(0, synced: true)

@@ -171,6 +171,8 @@ static struct engine open_rocksdb(const char *path) {
     rocksdb_block_based_table_options_t *table = rocksdb_block_based_options_create();
     rocksdb_block_based_options_set_block_cache(table, rocksdb_cache_create_lru(128 << 20));
     rocksdb_block_based_options_set_filter_policy(table, rocksdb_filterpolicy_create_bloom_full(10));
+    rocksdb_options_set_memtable_prefix_bloom_size_ratio(options, 0.01);
+    rocksdb_options_set_memtable_whole_key_filtering(options, 1);
     rocksdb_options_set_block_based_table_factory(options, table);
     rocksdb_options_set_create_if_missing(options, 1);
     rocksdb_options_set_write_buffer_size(options, 64 << 20);

@@ -116,6 +116,19 @@ struct Sequence64: RandomNumberGenerator {
     }
 }
 
+/// In a process of its own: syncs of the open files whose names end so fail from now on, with EINVAL.
+func failSyncs(ofFilesEndingIn suffix: String) -> Bool {
+    var ends: [Int32] = [0, 0]
+    precondition(pipe(&ends) == 0)
+    var isFound = false
+    for name in (try? FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd")) ?? [] {
+        let link = try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/fd/" + name)
+        guard let link, link.hasSuffix(suffix), let descriptor = Int32(name) else { continue }
+        isFound = dup2(ends[1], descriptor) == descriptor || isFound
+    }
+    return isFound
+}
+
 /// In a process of its own: writes that make a file longer than `bytes` fail from now on with EFBIG.
 func failWrites(beyond bytes: Int) {
     signal(SIGXFSZ, SIG_IGN)

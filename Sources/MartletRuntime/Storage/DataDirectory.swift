@@ -119,7 +119,11 @@ public final class DataDirectory: Sendable {
         var built = path.hasPrefix("/") ? "" : "."
         for part in path.split(separator: "/") {
             built += "/" + part
-            if unsafe mkdir(built, 0o700) != 0, errno != EEXIST { throw SystemFile.failure("create directory", built) }
+            if unsafe mkdir(built, 0o700) == 0 {
+                try SystemFile.syncDirectory(of: built)  // else its name may not survive what is synced below it
+            } else if errno != EEXIST {
+                throw SystemFile.failure("create directory", built)
+            }
         }
     }
 
