@@ -8,8 +8,8 @@
     ///
     /// **Durability.** The write-ahead log is on; `always` syncs it with the batch, which syncs earlier batches too.
     ///
-    /// **Space.** A write that finds no space is not applied, and the engine then refuses writes until it has seen for
-    /// itself that there is space again: it looks every 5 s, and wants room for its memtables.
+    /// **Space.** Writes are refused while the disk has room for two memtables and 16 MiB only (at most a tenth of it), and
+    /// taken again as soon as it has more: see ``RocksDBSpace``.
     final class RocksDBBackend: StorageBackend {
         let properties = BackendProperties(
             name: "rocksdb", isVolatile: false, readsMayBlock: true, maximumDurability: .always)
@@ -30,7 +30,8 @@
             let opened = try RocksDBStore(at: Self.folder(of: directory.path), settings: opening.settings)
             try SystemFile.syncDirectory(of: Self.folder(of: directory.path))  // else its name may not survive
             store = Lock(opened)
-            writer = Lock(RocksDBWriter(opened))
+            let memtable = opening.settings.number("memtable", default: RocksDBSettings.memtable)
+            writer = Lock(RocksDBWriter(opened, space: RocksDBSpace(path: directory.path, memtable: memtable)))
         }
 
         func makeReader() throws(StorageError) -> any StorageReader { RocksDBReader(try live()) }

@@ -11,12 +11,14 @@
         private var batch: OpaquePointer
         private let synced: OpaquePointer
         private let unsynced: OpaquePointer
+        private var space: RocksDBSpace
         private var hasUnsynced = false
         /// The first failure after which the engine's state is not known.
         private var failure: StorageError?
 
-        init(_ store: RocksDBStore) {
+        init(_ store: RocksDBStore, space: RocksDBSpace) {
             self.store = store
+            self.space = space
             unsafe batch = rocksdb_writebatch_create()
             unsafe synced = rocksdb_writeoptions_create()
             unsafe unsynced = rocksdb_writeoptions_create()
@@ -34,6 +36,7 @@
             let store = try usable()
             let isSynced = durability == .always
             if batch.isEmpty { return isSynced ? try sync() : false }
+            try space.check(batch)
             fill(from: batch)
             defer { release(batch.byteCount) }
             var text = RocksDBFailure()
