@@ -12,6 +12,8 @@ public actor Replica {
     private let reads: BlockingReads?
     private var sweepPlaces: [UInt64]
     private var isStopping = false
+    /// Sweeps and reclaims that have not ended.
+    private var activities = 0
 
     init(store: Confined<RecordStore>, reads: BlockingReads?, loop: any EventLoop) {
         self.loop = loop
@@ -132,6 +134,8 @@ public actor Replica {
 
     /// Erases the records of former generations, a few at a time.
     func reclaim(keyspace: Int) async {
+        activities += 1
+        defer { activities -= 1 }
         let state = store.keyspaces[keyspace]
         let lower = StoredKey.lowerBound(keyspace: state.settings.id, generation: 0)
         let upper = StoredKey.lowerBound(keyspace: state.settings.id, generation: state.generation)
@@ -191,6 +195,8 @@ public actor Replica {
 
     /// Looks for expired records every 100 ms while there are any that expire, and erases them. Runs until ``stop()``.
     func sweep() async {
+        activities += 1
+        defer { activities -= 1 }
         while !isStopping {
             await pause(.milliseconds(100))
             for index in store.keyspaces.indices where !isStopping && store.failure == nil {
@@ -243,6 +249,7 @@ public actor Replica {
 
     func stop() async {
         isStopping = true
+        while activities > 0 { await pause(.milliseconds(5)) }
         await settled()
     }
 

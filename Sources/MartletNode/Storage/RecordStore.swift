@@ -218,8 +218,9 @@ final class RecordStore {
     func readNow(_ entry: RecordEntry) {
         let before = entry.byteCount
         do throws(StorageError) {
-            let found = try entry.withKey { key throws(StorageError) in try reader.read(key) { entry.store($0) } }
-            if !found { entry.storeAbsence() }
+            var record = ByteBuffer()
+            let found = try entry.withKey { key throws(StorageError) in try reader.read(key) { record.append($0) } }
+            if found { record.withBytes { entry.store($0) } } else { entry.storeAbsence() }
             entry.loadError = nil
         } catch {
             entry.storeAbsence()

@@ -16,6 +16,8 @@ final class ClientConnection: StreamHandler {
     var parser = RESPParser()
     private var held = ReplyQueue()
     private let residency = Residency()
+    /// Commands ahead whose records ``residency`` holds.
+    private var resident = 0
     var stall: Stall?
     private var isWaitingForCommit = false
     private var isReadingPaused = false
@@ -89,7 +91,7 @@ final class ClientConnection: StreamHandler {
         }
         let used = run(bytes, coordinator)
         if used < bytes.byteCount { input.append(bytes.extracting(used..<bytes.byteCount)) }
-        adjustReading()
+        used > 0 ? proceed(coordinator) : adjustReading()
     }
 
     /// Goes on with what is kept, unless the connection is stalled.
@@ -125,7 +127,8 @@ final class ClientConnection: StreamHandler {
         var offset = 0
         let now = coordinator.wallMilliseconds
         session.lastActiveAt = now * 1000
-        var budget = coordinator.isInline ? Int.max : Self.lookahead
+        // No more commands than were made resident; one that is not looked at ahead reads for itself.
+        var budget = coordinator.isInline ? Int.max : max(1, resident)
         while stall == nil, budget > 0, !session.closesAfterReply {
             budget -= 1
             switch parser.next(bytes, at: offset, into: &call.arguments) {
@@ -159,9 +162,11 @@ final class ClientConnection: StreamHandler {
             var ahead = parser
             var offset = 0
             let call = door.call
+            resident = 0
             for _ in 0..<Self.lookahead {
                 guard case .command(let end) = ahead.next(bytes, at: offset, into: &call.arguments) else { break }
                 offset = end
+                resident += 1
                 door.forEachKey(bytes, call.arguments) {
                     coordinator.require($0, keyspace: session.keyspace, in: residency)
                 }
