@@ -76,7 +76,6 @@ import Testing
                 drains.wrappingAdd(1, ordering: .relaxed)
                 server.stream?.closeAfterFlush()
             }
-            client.onOpened = { client.stream?.pauseReading() }
             client.onBytes = { bytes in
                 let ok = bytes.allSatisfy { $0 == 7 }
                 #expect(ok)
@@ -87,6 +86,7 @@ import Testing
                 finish()
             }
             try loop.connect(to: listener.address, client)
+            client.stream?.pauseReading()
         }
         #expect(received.load(ordering: .relaxed) == total)
         #expect(unsentAtMost.load(ordering: .relaxed) > 0)

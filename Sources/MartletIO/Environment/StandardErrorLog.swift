@@ -13,7 +13,7 @@ public enum StandardErrorLog {
         }
     }
 
-    /// The calendar's time in UTC, to the millisecond. By the civil calendar's rule of 400 years, in days from 0000-03-01.
+    /// The calendar's time in UTC, to the millisecond: the civil calendar repeats each 400 years, from 0000-03-01 on.
     static func timestamp(_ microseconds: Int64 = SystemClock().wallMicroseconds) -> String {
         let (days, time) = (microseconds / 1000).quotientAndRemainder(dividingBy: 86_400_000)
         let shifted = days + 719_468
