@@ -73,6 +73,7 @@ struct CompareSession {
         let clock = SystemClock()
         let began = clock.monotonic
         let day = clock.wallMicroseconds
+        let busyBefore = (all: ProcessUsage.machineSeconds(), own: ProcessUsage.ownSeconds())
         let scratch = "\(out)/data-\(getpid())"
         do {
             try FileManager.default.createDirectory(atPath: scratch, withIntermediateDirectories: true)
@@ -94,7 +95,8 @@ struct CompareSession {
             return fail(error.description)
         }
         let seconds = Double(clock.monotonic.since(began).inNanoseconds) / 1e9
-        let report = assemble(comparison.found, began: day, seconds: seconds, scratch: scratch)
+        var report = assemble(comparison.found, began: day, seconds: seconds, scratch: scratch)
+        if let note = Self.foreignLoad(since: busyBefore, seconds: seconds) { report.notes.append(note) }
         do {
             try ReportFiles.write(report, to: out)
         } catch {
@@ -133,6 +135,16 @@ struct CompareSession {
                 }
         }
         return !kind.needsDirectory(BackendSettings(values))
+    }
+
+    /// What other processes used meanwhile, where it is enough to spoil the figures.
+    private static func foreignLoad(since before: (all: Double?, own: Double), seconds: Double) -> String? {
+        guard let from = before.all, let to = ProcessUsage.machineSeconds() else { return nil }
+        let others = to - from - (ProcessUsage.ownSeconds() - before.own)
+        let cores = others / seconds
+        guard cores > 0.1 else { return nil }
+        return "Other processes of this machine used \(Figures.digits(cores)) cores on average while this ran: "
+            + "take its figures with care, and run it again on an idle machine."
     }
 
     private static func absolute(_ executable: String) -> String {

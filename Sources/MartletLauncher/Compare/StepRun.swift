@@ -18,13 +18,13 @@ struct StepRun {
             LoadRun(
                 workload: step.workload, distribution: step.distribution, rate: nil,
                 duration: step.workload == .load ? .seconds(600) : plan.capacity,
-                limit: step.workload == .load ? dataSet.records : .max, seed: plan.seed))
+                limit: step.workload == .load ? dataSet.records : .max, seed: plan.seed, slice: slice(plan.capacity)))
         let second = ProcessUsage(of: node.process)
         let rate = max(1, capacity.throughput * plan.load)
         let steady = try driver.perform(
             LoadRun(
                 workload: step.workload, distribution: step.distribution, rate: rate, duration: plan.latency,
-                seed: plan.seed &+ 1))
+                seed: plan.seed &+ 1, slice: slice(plan.latency)))
         let last = ProcessUsage(of: node.process)
         let after = try NodeInquiry.counters(of: node.address)
         let processor = (second?.processorSeconds ?? 0) - (first?.processorSeconds ?? 0)
@@ -45,6 +45,9 @@ struct StepRun {
             missing: capacity.missing + steady.missing, abandoned: steady.abandoned,
             firstError: capacity.firstError ?? steady.firstError, counters: Self.changes(before, after))
     }
+
+    /// The length of a point of a timeline that has about twenty of them; between 25 ms and a second.
+    private func slice(_ whole: Duration) -> Duration { min(.seconds(1), max(.milliseconds(25), whole / 20)) }
 
     /// Counters that moved, in the node's order.
     private static func changes(

@@ -13,6 +13,8 @@ struct LoadRun: Sendable {
     /// ... or when this many requests were sent.
     var limit = Int.max
     var seed: UInt64
+    /// Of one point of the timeline.
+    var slice = Duration.milliseconds(250)
 }
 
 /// What one run of load came to.
@@ -101,7 +103,7 @@ final class LoadDriver {
         let length = UInt64(clamping: run.duration.inNanoseconds)
         let start = now
         var schedule = LoadSchedule(rate: run.rate, start: start, end: start + length)
-        timeline = Timeline(start: start, length: max(50_000_000, min(1_000_000_000, length / 20)))
+        timeline = Timeline(start: start, length: UInt64(clamping: run.slice.inNanoseconds))
         var chooser = KeyChooser(run.distribution, records: max(1, records.count))
         let processor = Self.processorTime()
         // A node that is behind may still get what was due, for as long again; then it has missed it.

@@ -25,6 +25,27 @@ struct ProcessUsage: Sendable {
         }
     }
 
+    /// Seconds of processor time that the whole machine has spent on work since it started; nil if unknown.
+    static func machineSeconds() -> Double? {
+        guard let line = file("/proc/stat")?.split(separator: "\n").first else { return nil }
+        // user nice system idle iowait irq softirq steal, in ticks (proc(5)).
+        let ticks = line.split(separator: " ").dropFirst().prefix(8).compactMap { Double($0) }
+        guard ticks.count == 8 else { return nil }
+        return (ticks.reduce(0, +) - ticks[3] - ticks[4]) / Double(sysconf(Int32(_SC_CLK_TCK)))
+    }
+
+    /// Seconds of processor time of this process and its children that have ended.
+    static func ownSeconds() -> Double {
+        var total = 0.0
+        for who in [RUSAGE_SELF, RUSAGE_CHILDREN] {
+            var usage = rusage()
+            guard unsafe getrusage(__rusage_who_t(who.rawValue), &usage) == 0 else { continue }
+            total += Double(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec)
+            total += Double(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6
+        }
+        return total
+    }
+
     private static func file(_ path: String) -> String? {
         do { return try SystemFile.read(path) } catch { return nil }
     }

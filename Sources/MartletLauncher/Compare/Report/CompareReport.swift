@@ -151,8 +151,15 @@ extension CompareReport {
         var dataSet: DataSet
         var workload: Workload
         var distribution: KeyDistribution
-        var durability: String
         var measurements: [Measurement]
+
+        /// The level of the most backends, and what differs: `interval (memory: none)`.
+        var durability: String {
+            let levels = measurements.map(\.durability)
+            let usual = levels.max { a, b in levels.count { $0 == a } < levels.count { $0 == b } } ?? "none"
+            let others = measurements.filter { $0.durability != usual }.map { "\($0.backend): \($0.durability)" }
+            return usual + (others.isEmpty ? "" : " (\(others.joined(separator: ", ")))")
+        }
 
         /// `A · zipfian`.
         var title: String {
@@ -176,7 +183,7 @@ extension CompareReport {
                 groups.append(
                     Group(
                         dataSet: dataSet, workload: measurement.workload, distribution: measurement.distribution,
-                        durability: measurement.durability, measurements: [measurement]))
+                        measurements: [measurement]))
             }
         }
         return groups

@@ -7,54 +7,45 @@ struct GroupCharts {
     var series: (String) -> Int
 
     func write(to page: inout Markup) {
-        let measurements = group.measurements
-        BarChart(
-            title: "Requests a second, all windows full",
-            bars: measurements.map {
-                .init(
-                    name: $0.backend, series: series($0.backend), value: $0.throughput,
-                    label: Figures.count($0.throughput))
-            }
+        bars("Requests a second, all windows full", { $0.throughput }, { Figures.count($0) }).write(to: &page)
+        bars("Processor time per request", { $0.processorMicroseconds * 1000 }, { Figures.time($0) }).write(to: &page)
+        bars("p99 at the steady rate", { Double($0.latency.p99) }, { Figures.time($0) }).write(to: &page)
+        distribution.write(to: &page)
+        LineChart(
+            title: "p99 over time at the steady rate",
+            lines: lines { $0.latencyTimeline.map { ($0.seconds, Double($0.p99)) } },
+            vertical: .logarithmic, marks: seconds(group.measurements.map(\.latencyTimeline)),
+            horizontalTitle: "seconds", format: { Figures.time($0) }
         ).write(to: &page)
         LineChart(
+            title: "Requests a second over time, all windows full",
+            lines: lines { $0.capacityTimeline.map { ($0.seconds, $0.throughput) } },
+            vertical: .linear, marks: seconds(group.measurements.map(\.capacityTimeline)),
+            horizontalTitle: "seconds", format: { Figures.count($0) }
+        ).write(to: &page)
+    }
+
+    private func bars(
+        _ title: String, _ value: (CompareReport.Measurement) -> Double, _ format: (Double) -> String
+    ) -> BarChart {
+        BarChart(
+            title: title,
+            bars: group.measurements.map {
+                .init(name: $0.backend, series: series($0.backend), value: value($0), label: format(value($0)))
+            })
+    }
+
+    private var distribution: LineChart {
+        LineChart(
             title: "Latency from when each request was due",
-            lines: measurements.map { measurement in
+            lines: group.measurements.map { measurement in
                 .init(
                     name: "\(measurement.backend) at \(Figures.count(measurement.targetRate))/s",
                     series: series(measurement.backend),
                     points: measurement.latency.curve.map { (Self.nines($0.percentile), Double($0.nanoseconds)) })
             },
-            vertical: .logarithmic, marks: nines, horizontalTitle: "percentile",
-            format: { Figures.time($0) }
-        ).write(to: &page)
-        BarChart(
-            title: "Processor time per request",
-            bars: measurements.map {
-                .init(
-                    name: $0.backend, series: series($0.backend), value: $0.processorMicroseconds,
-                    label: Figures.time($0.processorMicroseconds * 1000))
-            }
-        ).write(to: &page)
-        LineChart(
-            title: "Requests a second over time, all windows full",
-            lines: lines { $0.capacityTimeline.map { ($0.seconds, $0.throughput) } },
-            vertical: .linear, marks: seconds(measurements.map(\.capacityTimeline)), horizontalTitle: "seconds",
-            format: { Figures.count($0) }
-        ).write(to: &page)
-        LineChart(
-            title: "p99 over time at the steady rate",
-            lines: lines { $0.latencyTimeline.map { ($0.seconds, Double($0.p99)) } },
-            vertical: .logarithmic, marks: seconds(measurements.map(\.latencyTimeline)), horizontalTitle: "seconds",
-            format: { Figures.time($0) }
-        ).write(to: &page)
-        BarChart(
-            title: "p99.9 at the steady rate",
-            bars: measurements.map {
-                .init(
-                    name: $0.backend, series: series($0.backend), value: Double($0.latency.p999),
-                    label: Figures.time($0.latency.p999))
-            }
-        ).write(to: &page)
+            vertical: .logarithmic, marks: nines, horizontalTitle: "percentile of requests",
+            format: { Figures.time($0) })
     }
 
     private func lines(_ points: (CompareReport.Measurement) -> [(Double, Double)]) -> [LineChart.Line] {

@@ -47,7 +47,7 @@ enum Verdict {
             : "\(list([best.backend] + peers.map(\.backend))) are level at about \(Figures.count(best.throughput)) requests a second"
         if !behind.isEmpty {
             sentence +=
-                ", "
+                ": "
                 + list(
                     behind.map {
                         "\(Figures.ratio(best.throughput / max($0.throughput, 1e-9))) \($0.backend) (\(Figures.count($0.throughput)))"
