@@ -95,6 +95,6 @@ let package = Package(
         tests("MartletIOTests", ["MartletCore", "MartletRuntime", "MartletIO"]),
         tests("EngineBackendTests", ["MartletCore", "MartletRuntime"] + backends),
         tests("MemoryBackendTests", ["MartletCore", "MartletRuntime", "MemoryBackend"]),
-        tests("CompareTests", ["MartletLauncher", "MartletCore", "MartletRuntime", "MartletIO"]),
+        tests("CompareTests", ["MartletLauncher", "MartletConfiguration", "MartletCore", "MartletRuntime", "MartletIO"]),
     ]
 )

@@ -1,5 +1,6 @@
 internal import Foundation
 internal import Glibc
+internal import MartletConfiguration
 internal import MartletIO
 public import MartletRuntime
 
@@ -43,10 +44,28 @@ public enum CompareCommand {
                 file = argument
             }
         }
+        var notes: [String] = []
         var plan = isFull ? ComparePlan.full : ComparePlan.short
-        plan.backends.removeAll { backend in !kinds.contains { $0.name == backend.engine } }
+        if let file {
+            do {
+                let text = try Data(contentsOf: URL(fileURLWithPath: file))
+                plan = ComparePlan(
+                    try ComparisonConfiguration.parse(Array(text), file: file, kinds: kinds), isFull: isFull)
+            } catch let faults as ConfigurationFaults {
+                FileHandle.standardError.write(Data((faults.description + "\n").utf8))
+                return 78
+            } catch {
+                FileHandle.standardError.write(Data("\(file): \(error.localizedDescription)\n".utf8))
+                return 78
+            }
+        } else {
+            for backend in plan.backends where !kinds.contains(where: { $0.name == backend.engine }) {
+                notes.append("\(backend.name) is left out: this martlet was built without \(backend.engine).")
+            }
+            plan.backends.removeAll { backend in !kinds.contains { $0.name == backend.engine } }
+        }
         let session = CompareSession(
-            plan: plan, file: file, out: out, isFull: isFull, kinds: kinds, version: version,
+            plan: plan, file: file, notes: notes, out: out, isFull: isFull, kinds: kinds, version: version,
             executable: ProcessInfo.processInfo.arguments.first ?? "martlet")
         return session.run()
     }
@@ -62,6 +81,8 @@ struct CompareSession {
     var plan: ComparePlan
     /// The comparison file; nil for the plan built in.
     var file: String?
+    /// What is to be said in the report from the start.
+    var notes: [String]
     var out: String
     var isFull: Bool
     var kinds: [BackendKind]
@@ -120,7 +141,7 @@ struct CompareSession {
             backends: found.backends,
             dataSets: plan.dataSets.map {
                 .init(name: $0.name, records: $0.records, valueBytes: $0.valueBytes, cacheBytes: $0.cacheBytes)
-            }, measurements: found.measurements, durability: found.durability, notes: found.notes)
+            }, measurements: found.measurements, durability: found.durability, notes: notes + found.notes)
     }
 
     private func isVolatile(_ backend: ComparePlan.Backend) -> Bool {

@@ -1,3 +1,4 @@
+internal import MartletConfiguration
 internal import MartletRuntime
 
 /// What a comparison runs: the contents of a comparison file.
@@ -48,6 +49,22 @@ struct ComparePlan: Sendable, Equatable {
     var load: Double
     var seed: UInt64
 
+    init(
+        backends: [Backend], dataSets: [DataSet], durability: String, levels: [String], connections: Int, window: Int,
+        capacity: Duration, latency: Duration, load: Double, seed: UInt64
+    ) {
+        self.backends = backends
+        self.dataSets = dataSets
+        self.durability = durability
+        self.levels = levels
+        self.connections = connections
+        self.window = window
+        self.capacity = capacity
+        self.latency = latency
+        self.load = load
+        self.seed = seed
+    }
+
     /// The short run: under two minutes for the four backends of ``usualBackends``.
     static let short = ComparePlan(
         backends: usualBackends,
@@ -89,6 +106,34 @@ struct ComparePlan: Sendable, Equatable {
         Backend(name: "lmdb", engine: "lmdb", settings: []),
         Backend(name: "rocksdb", engine: "rocksdb", settings: []),
     ]
+
+    /// What a comparison file asks for; where it has no section for this run, the usual load.
+    init(_ configuration: ComparisonConfiguration, isFull: Bool) {
+        self = isFull ? .full : .short
+        backends = configuration.backends.map { backend in
+            Backend(
+                name: backend.name, engine: backend.kind,
+                settings: backend.given.map { .init(name: $0.name, value: $0.text) })
+        }
+        durability = configuration.durability.name
+        levels = configuration.levels.map(\.name)
+        guard let run = isFull ? configuration.full : configuration.short else { return }
+        connections = run.connections
+        window = run.window
+        capacity = run.capacity
+        latency = run.latency
+        load = Double(run.rate) / 100
+        seed = UInt64(run.seed)
+        dataSets = run.dataSets.map { set in
+            DataSet(
+                name: set.name, records: set.records, valueBytes: set.valueBytes, cacheBytes: set.cacheBytes,
+                steps: set.steps.compactMap { step in
+                    Workload(rawValue: step.workload).map { workload in
+                        Step(workload, step.distribution.flatMap { KeyDistribution(rawValue: $0) })
+                    }
+                })
+        }
+    }
 
     /// The plan as the report lists it.
     var described: [CompareReport.Setting] {
