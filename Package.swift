@@ -87,7 +87,7 @@ let package = Package(
             "MartletClientTests",
             [
                 "MartletClient", "MartletCore", "MartletRuntime", "MartletIO", "MartletLauncher", "MartletNode",
-                "MartletServer", "MemoryBackend",
+                "MartletServer", "MartletSimulator", "MemoryBackend",
             ]),
         tests(
             "MartletServerTests", ["MartletCore", "MartletRuntime", "MartletNode", "MartletServer", "MemoryBackend"]),

@@ -257,6 +257,36 @@ extension MartletClient {
         #expect(error?.code == .closed)
     }
 
+    @Test func callsSpreadOverTheConnections() async throws {
+        let server = try await ScriptedServer.start { _ in .silence }
+        var settings = ClientSettings()
+        settings.connections = 3
+        settings.callsPerConnection = 1
+        let client = try await plainClient(of: server.address, settings: settings)
+        await withTaskGroup(of: Void.self) { group in
+            for _ in 0..<3 {
+                group.addTask { _ = await failure { () async throws(MartletError) in try await client.ping() } }
+            }
+            await server.received(3)
+            group.cancelAll()
+        }
+        #expect(server.connections == 3)
+    }
+
+    @Test func aServerThatDoesNotGreetIsGivenUp() async throws {
+        let server = try await ScriptedServer.start(greeting: "") { _ in .silence }
+        var settings = ClientSettings()
+        settings.connectTimeout = .milliseconds(50)
+        let shortly = settings
+        let error = await failure { () async throws(MartletError) in
+            do { _ = try await plainClient(of: server.address, settings: shortly) } catch let error as MartletError {
+                throw error
+            } catch {}
+        }
+        #expect(error?.code == .cannotConnect)
+        #expect(error?.message.contains("no answer within") == true)
+    }
+
     @Test func tooManyWaitingCallsAreRefused() async throws {
         let server = try await ScriptedServer.start { _ in .silence }
         var settings = ClientSettings()

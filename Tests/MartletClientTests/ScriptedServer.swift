@@ -84,7 +84,8 @@ final class ScriptedServer: Sendable {
     }
 }
 
-private final class ScriptedConnection: StreamHandler {
+/// One connection of a scripted server; runs on any loop.
+final class ScriptedConnection: StreamHandler {
     private let stream: any ByteStream
     private let seen: Lock<ScriptedServer.Seen>
     private let script: @Sendable ([String]) -> ScriptedServer.Action

@@ -86,7 +86,7 @@ extension ConnectionPool {
         for case let connection? in slots.lazy.map(\.connection) where connection.machine.isReady {
             let calls = connection.machine.outstanding
             if let best, best.machine.outstanding <= calls { continue }
-            if calls < settings.callsPerConnection, (connection.stream?.unsentBytes ?? 0) < Self.unsentLimit {
+            if calls < max(1, settings.callsPerConnection), (connection.stream?.unsentBytes ?? 0) < Self.unsentLimit {
                 best = connection
             }
         }
