@@ -17,7 +17,9 @@ public struct ClientSettings: Sendable {
     /// The bound of the first delay before reconnecting; it doubles up to ``maximumReconnectDelay``, and a random part
     /// of it is waited.
     public var reconnectDelay: Duration = .milliseconds(50)
+    /// The greatest bound of the delay before reconnecting.
     public var maximumReconnectDelay: Duration = .seconds(2)
 
+    /// The settings above, each of which may then be changed.
     public init() {}
 }

@@ -11,8 +11,8 @@ package import MartletRuntime
 /// ```
 ///
 /// One client serves any number of tasks: calls that are made at the same time leave in one write. A cancelled task's
-/// call returns at once. Calls end within their deadline, 5 s unless said otherwise. Every failure is a ``MartletError``,
-/// which tells whether a write was not applied or may have been.
+/// call returns at once. Calls end within their deadline, 5 s unless said otherwise. Every failure is a
+/// ``MartletError``, which tells whether a write was not applied or may have been.
 public final class MartletClient: Sendable {
     let pool: ConnectionPool
     private let dialect: any Dialect

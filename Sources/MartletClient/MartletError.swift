@@ -6,7 +6,9 @@
 public struct MartletError: Error, Sendable, CustomStringConvertible {
     /// The kind of failure. New codes may be added: switch with a `default`.
     public struct Code: RawRepresentable, Hashable, Sendable, CustomStringConvertible {
+        /// The code's name, as it is printed.
         public var rawValue: String
+        /// A code by its name; other than those below for one's own errors.
         public init(rawValue: String) { self.rawValue = rawValue }
         public var description: String { rawValue }
 
@@ -48,13 +50,16 @@ public struct MartletError: Error, Sendable, CustomStringConvertible {
         case unknown
     }
 
+    /// The kind of failure.
     public var code: Code
+    /// What is known of its effect.
     public var outcome: Outcome
     /// One line for a person. It holds no value and no key.
     public var message: String
     /// For a write: the token under which to send it again.
     public var retryToken: RetryToken?
 
+    /// An error of one's own making, as a test double throws it.
     public init(_ code: Code, _ outcome: Outcome, _ message: String, retryToken: RetryToken? = nil) {
         self.code = code
         self.outcome = outcome

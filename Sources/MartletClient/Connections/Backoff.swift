@@ -1,7 +1,7 @@
 import MartletRuntime
 
-/// How long to wait before the next attempt to connect: twice the last bound each time, and a random part of it, so that
-/// clients that lost one server do not come back in step. (Exponential backoff with full jitter.)
+/// How long to wait before the next attempt to connect: twice the last bound each time, and a random part of it, so
+/// that clients that lost one server do not come back in step. (Exponential backoff with full jitter.)
 struct Backoff {
     var base: Duration
     var limit: Duration

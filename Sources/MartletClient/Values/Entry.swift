@@ -6,15 +6,19 @@
 
 /// What a reader saw of a key, to be handed back with a write that follows from it.
 ///
-/// A write with the context of a read supersedes what was read, and nothing that was written meanwhile. Opaque: keep its
-/// bytes as they are.
+/// A write with the context of a read supersedes what was read, and nothing that was written meanwhile. Opaque: keep
+/// its bytes as they are.
 public struct CausalContext: Hashable, Sendable {
+    /// What the server gave.
     public var bytes: [UInt8]
+
+    /// A context whose bytes were kept elsewhere.
     public init(bytes: [UInt8]) { self.bytes = bytes }
 }
 
 /// A stored value with what is known of it.
 public struct Entry<Value: MartletValue>: Sendable {
+    /// The stored bytes, read as the type that was asked for.
     public var value: Value
     /// Hand it to the `put` or `delete` that follows from this read. Nil from a server that keeps none.
     public var context: CausalContext?

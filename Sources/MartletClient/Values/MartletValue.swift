@@ -6,8 +6,8 @@
 
 /// A type that can be stored.
 ///
-/// Text, bytes, integers and floating-point numbers are stored as Redis clients store them. A `Codable` type needs no more than the
-/// conformance, and is stored as JSON:
+/// Text, bytes, integers and floating-point numbers are stored as Redis clients store them. A `Codable` type needs no
+/// more than the conformance, and is stored as JSON:
 ///
 /// ```swift
 /// struct User: Codable, MartletValue { var name: String }

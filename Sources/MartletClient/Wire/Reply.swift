@@ -83,7 +83,7 @@ enum Reply: Sendable, Equatable {
 
 /// The kinds of reply that a command may be given. An error may answer any command.
 ///
-/// Another kind means that requests and replies no longer belong together, so that no later reply can be trusted either.
+/// Another kind means that requests and replies no longer belong together, so that no later reply can be trusted.
 enum ReplyShape: Sendable {
     case any
     /// `OK` and the like.
