@@ -1,5 +1,6 @@
 #if LMDB
     internal import CLMDB
+    internal import Glibc
     internal import MartletCore
     internal import MartletRuntime
 
@@ -13,8 +14,7 @@
             guard unsafe mdb_env_info(handle, &information) == MDB_SUCCESS else { return }
             let used = unsafe information.me_last_pgno + 1
             let limit = capacity / pageSize
-            // A commit copies each leaf it touches, at most one an operation or all there are, and adds new ones.
-            let needed = min(batch.count, used) + batch.byteCount / pageSize * 3 / 2 + 16
+            let needed = pagesNeeded(for: batch, used: used)
             if used + needed <= limit { return }
             var hasPuts = false
             func look(_ key: RawSpan, _ value: RawSpan, _ isDelete: Bool) { if !isDelete { hasPuts = true } }
@@ -22,6 +22,24 @@
             guard hasPuts, used + needed - (try freePages()) > limit else { return }
             throw StorageError(
                 .outOfSpace, "lmdb: \(used * pageSize) of \(capacity) bytes are in use; delete, or raise 'capacity'")
+        }
+
+        /// A commit copies each leaf it touches, at most one an operation or all there are, and adds new ones.
+        private func pagesNeeded(for batch: borrowing WriteBatch, used: Int) -> Int {
+            min(batch.count, used) + batch.byteCount / pageSize * 3 / 2 + 16
+        }
+
+        /// What a failed commit comes down to.
+        ///
+        /// A write that the system cuts short, as it does on a full disk, is `EIO` in LMDB's words ("filesystem full?").
+        /// It fails before the root page is written, so that the contents stay as they were: where the disk has no room
+        /// for the batch the failure is taken for that.
+        func explain(_ error: StorageError, for batch: borrowing WriteBatch, on path: String) -> StorageError {
+            var figures = statvfs()
+            guard error.code == .inputOutput, unsafe statvfs(path, &figures) == 0 else { return error }
+            let free = Int(figures.f_bavail) * Int(figures.f_frsize)
+            if free > pagesNeeded(for: batch, used: .max) * pageSize + (1 << 20) { return error }
+            return StorageError(.outOfSpace, "\(error.message) (\(free) bytes are free on the disk of \(path))")
         }
 
         /// Pages that hold nothing any more, as of the newest commit. Those a reader still sees are among them.

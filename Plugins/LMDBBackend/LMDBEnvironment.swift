@@ -21,6 +21,7 @@
         private static func reserve(for capacity: Int) -> Int { max(4 << 20, capacity / 32) }
 
         init(at path: String, settings: BackendSettings) throws(StorageError) {
+            try Self.createFile(in: path)
             var created: OpaquePointer?
             try unsafe check(mdb_env_create(&created), "create an environment")
             guard let environment = unsafe created else { throw .lmdb(ENOMEM, "create an environment") }
@@ -62,7 +63,6 @@
                     "\(path)/data.mdb: cannot reserve \(map) bytes of address space (ulimit -v?); lower 'capacity'")
             }
             try check(status, "open \(path)/data.mdb")
-            try SystemFile.syncDirectory(of: path + "/data.mdb")  // else a new file's name may not survive
         }
 
         /// Refuses a file that is shorter than its own contents: reading it through the map would end the process.
@@ -80,6 +80,31 @@
                 throw StorageError(
                     .corrupted, "\(path)/data.mdb: cut off: \(attributes.st_size) of \(needed) bytes are there")
             }
+        }
+
+        /// Creates `data.mdb` with its databases unless it is there: aside, then renamed. A crash within LMDB's first
+        /// writes would else leave a file that is neither a data set nor known to hold none.
+        private static func createFile(in path: String) throws(StorageError) {
+            let file = path + "/data.mdb"
+            if unsafe access(file, F_OK) == 0 { return }
+            let aside = file + ".new"
+            unsafe unlink(aside)
+            try writeEmpty(aside)
+            guard unsafe rename(aside, file) == 0 else { throw SystemFile.failure("rename", aside) }
+            try SystemFile.syncDirectory(of: file)
+        }
+
+        /// Writes a file with empty databases and syncs it.
+        private static func writeEmpty(_ file: String) throws(StorageError) {
+            var created: OpaquePointer?
+            try unsafe check(mdb_env_create(&created), "create an environment")
+            guard let environment = unsafe created else { throw .lmdb(ENOMEM, "create an environment") }
+            defer { unsafe mdb_env_close(environment) }
+            try unsafe check(mdb_env_set_maxdbs(environment, 4), "set the number of databases")
+            let flags = UInt32(MDB_NOSUBDIR | MDB_NOLOCK)  // nobody else knows the file
+            try unsafe check(mdb_env_open(environment, file, flags, 0o600), "create \(file)")
+            _ = try unsafe openDatabases(environment)
+            try unsafe check(mdb_env_sync(environment, 1), "sync \(file)")
         }
 
         private static func openDatabases(_ environment: OpaquePointer) throws(StorageError) -> (MDB_dbi, MDB_dbi) {

@@ -41,6 +41,7 @@
                 do throws(StorageError) {
                     try commit(batch, to: environment)
                 } catch {
+                    let error = environment.explain(error, for: batch, on: directory.path)
                     if !error.leavesEngineIntact { failure = error }
                     throw error
                 }
