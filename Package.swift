@@ -82,6 +82,9 @@ let package = Package(
 
         .executableTarget(
             name: "martlet", dependencies: ["MartletLauncher", "MartletRuntime"] + backends, swiftSettings: strict),
+        .executableTarget(
+            name: "MartletFuzz", dependencies: ["MartletConfiguration", "MartletCore", "MartletServer"],
+            path: "Tests/Fuzz", exclude: ["Corpus"], swiftSettings: strict),
 
         tests(
             "MartletClientTests",

@@ -33,7 +33,8 @@ struct ClusterReader {
             }
             if configuration.nodes.count > 1 {
                 reader.fault(
-                    "nodes", "\(configuration.nodes.count) nodes", "one node: replication over several comes with a later release")
+                    "nodes", "\(configuration.nodes.count) nodes",
+                    "one node: replication over several comes with a later release")
             }
         } else {
             reader.fault("nodes", "", "missing: a list of nodes")
@@ -64,8 +65,12 @@ struct ClusterReader {
             for setting in Settings.keyspace { Self.read(setting, from: &reader, into: &keyspace) }
             if keyspace.name.isEmpty, reader.node("name") == nil { reader.fault("name", "", "missing: a name") }
             for former in result {
-                if former.name == keyspace.name { reader.fault("name", keyspace.name, "a name that no other keyspace has") }
-                if former.id == keyspace.id { reader.fault("id", "\(keyspace.id)", "a number that no other keyspace has") }
+                if former.name == keyspace.name {
+                    reader.fault("name", keyspace.name, "a name that no other keyspace has")
+                }
+                if former.id == keyspace.id {
+                    reader.fault("id", "\(keyspace.id)", "a number that no other keyspace has")
+                }
             }
             // Sessions know keyspaces by number, as Redis' databases.
             if keyspace.id != UInt32(index) { reader.fault("id", "\(keyspace.id)", "its place in the list, \(index)") }
@@ -110,7 +115,8 @@ struct ClusterReader {
             let isVolatile = !kind.needsDirectory(settings)
             let durability = Durability(name: given.text("durability", default: isVolatile ? "none" : "always"))
             if isVolatile, let durability, durability != .none {
-                reader.fault("durability", durability.name, "none: backend \(kind.name) keeps nothing on disk as configured")
+                reader.fault(
+                    "durability", durability.name, "none: backend \(kind.name) keeps nothing on disk as configured")
             }
             result = ClusterConfiguration.Node(
                 name: given.text("name", default: ""),

@@ -16,7 +16,12 @@ public struct Fault: Sendable, Equatable, CustomStringConvertible {
     public var description: String {
         let shown = value.count > 80 ? value.prefix(80) + "..." : value[...]
         let text = "\(file):\(line): " + (key.isEmpty ? "" : "\(key): ") + "'\(shown)': \(allowed)"
-        return String(text.map { $0.isNewline ? " " : $0 })
+        // A terminal is not to obey what a file says: controls and line ends are shown as spaces.
+        return String(text.map { $0.isNewline || $0.unicodeScalars.contains(where: Self.isControl) ? " " : $0 })
+    }
+
+    private static func isControl(_ scalar: Unicode.Scalar) -> Bool {
+        scalar.properties.generalCategory == .control || scalar.properties.isBidiControl
     }
 }
 

@@ -20,11 +20,14 @@ struct MappingReader {
         }
         for (key, value) in pairs {
             let name = key.text ?? ""
-            if !known.contains(name) {
+            if name == "<<" {
+                faults.append(Fault(file, key.line, full(name), value.shown, "no merge keys; write the settings"))
+            } else if !known.contains(name) {
                 let hint = Nearest.name(to: name, among: known).map { "; did you mean \($0)?" } ?? ""
                 faults.append(Fault(file, key.line, full(name), name, "not a setting here" + hint))
             } else if let first = values[name] {
-                faults.append(Fault(file, key.line, full(name), value.shown, "given twice; first on line \(first.line)"))
+                faults.append(
+                    Fault(file, key.line, full(name), value.shown, "given twice; first on line \(first.line)"))
             } else {
                 values[name] = value
             }

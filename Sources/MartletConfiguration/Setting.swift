@@ -48,14 +48,25 @@ public struct Setting: Sendable {
         switch kind {
         case .text: "a text"
         case .name: "a name of letters, digits, '-', '_' and '.', at most 64"
+        case .integer(let range) where range.count == 1: "\(range.lowerBound), the only choice in this release"
         case .integer(let range): "a whole number from \(range.lowerBound) to \(range.upperBound)"
         case .size(let range):
             "a size from \(Notation.size(range.lowerBound)) to \(Notation.size(range.upperBound)), as in 64MiB"
         case .duration(let range): "a time from \(range.lowerBound)ms to \(range.upperBound)ms, as in 200ms or 1s"
+        case .choice(let words) where words.count == 1: "\(words[0]), the only choice in this release"
         case .choice(let words): "one of " + words.joined(separator: ", ")
         case .boolean: "true or false"
-        case .address: "HOST:PORT with a numeric loopback address, as in 127.0.0.1:7001"
+        case .address:
+            "HOST:PORT with a loopback address (passwords, and with them others, come later) and a port from 1 to 65535, "
+                + "as in 127.0.0.1:7001"
         }
+    }
+
+    /// Whether a node may listen there: a well-formed loopback address and a port.
+    private static func isServed(_ address: SocketAddress) -> Bool {
+        let parts = address.host.split(separator: ".", omittingEmptySubsequences: false)
+        let isNumeric = address.isIPv6 || parts.count == 4 && parts.allSatisfy { UInt8($0) != nil }
+        return isNumeric && address.isLoopback && address.port > 0
     }
 
     /// Reads the text as what the setting takes; nil if it is not that.
@@ -64,7 +75,8 @@ public struct Setting: Sendable {
         case .text: return .text(text)
         case .name:
             let isName = text.utf8.allSatisfy {
-                (48...57).contains($0) || (65...90).contains($0) || (97...122).contains($0) || [45, 46, 95].contains($0)
+                (48...57).contains($0) || (65...90).contains($0) || (97...122).contains($0)
+                    || [45, 46, 95].contains($0)
             }
             return isName && !text.isEmpty && text.utf8.count <= 64 ? .text(text) : nil
         case .integer(let range):
@@ -78,7 +90,7 @@ public struct Setting: Sendable {
         case .boolean:
             return text == "true" ? .boolean(true) : text == "false" ? .boolean(false) : nil
         case .address:
-            return SocketAddress(text).flatMap { $0.isLoopback ? .text(text) : nil }
+            return SocketAddress(text).flatMap { Self.isServed($0) ? .text(text) : nil }
         }
     }
 }
@@ -97,7 +109,9 @@ enum Notation {
 
     private static func number(_ text: String, _ units: [(String, Int)]) -> Int? {
         for (unit, factor) in units where text.hasSuffix(unit) {
-            guard let count = Int(text.dropLast(unit.count)), count >= 0, text.first?.isNumber == true else { return nil }
+            guard let count = Int(text.dropLast(unit.count)), count >= 0, text.first?.isNumber == true else {
+                return nil
+            }
             let (product, overflows) = count.multipliedReportingOverflow(by: factor)
             return overflows ? nil : product
         }

@@ -29,12 +29,16 @@ public enum Settings {
     /// Of a keyspace.
     public static let keyspace = [
         Setting("name", .name, "The keyspace's name; SELECT takes it."),
-        Setting("id", .integer(0...15), default: "its place in the list", "The number that SELECT takes and that stored keys carry; never used again."),
+        Setting(
+            "id", .integer(0...15), default: "its place in the list",
+            "The number that SELECT takes and that stored keys carry; never used again."),
         Setting("n", .integer(1...1), default: "1", "Replicas of a key. One node owns every key in this release."),
         Setting("r", .integer(1...1), default: "1", "Replicas that a read waits for."),
         Setting("w", .integer(1...1), default: "1", "Replicas that a write waits for."),
         Setting("mode", .choice(["available"]), default: "available", "Consistent keyspaces come later."),
-        Setting("conflicts", .choice(["latest"]), default: "latest", "Of concurrent writes the one with the greatest stamp is kept."),
+        Setting(
+            "conflicts", .choice(["latest"]), default: "latest",
+            "Of concurrent writes the one with the greatest stamp is kept."),
         Setting("max_key", .size(1...1 << 10), default: "1KiB", "The longest key."),
         Setting("max_pair", .size(1...64 << 20), default: "10KiB", "The longest key and value together."),
         Setting(

@@ -24,7 +24,8 @@ extension CommandLineCommand {
             lines += ["", "options:"]
             let width = options.map { $0.form.count }.max() ?? 0
             for option in options {
-                lines.append("  " + option.form + String(repeating: " ", count: width - option.form.count + 2) + option.help)
+                lines.append(
+                    "  " + option.form + String(repeating: " ", count: width - option.form.count + 2) + option.help)
             }
         }
         lines += ["", ExitCode.summary]
@@ -65,7 +66,9 @@ struct GivenOptions {
     func has(_ name: String) -> Bool { values[name] != nil }
 
     /// Nil if help was asked for. `--flag VALUE` and `--flag=VALUE`; `--` ends the options.
-    static func parse(_ arguments: [String], for command: any CommandLineCommand.Type) throws(UsageError) -> GivenOptions? {
+    static func parse(_ arguments: [String], for command: any CommandLineCommand.Type) throws(UsageError)
+        -> GivenOptions?
+    {
         var given = GivenOptions()
         given.arguments = arguments
         var rest = arguments[...]
@@ -80,7 +83,8 @@ struct GivenOptions {
                 continue
             }
             if argument == "--help" || argument == "-h" { return nil }
-            let parts = argument.drop { $0 == "-" }.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+            let parts = argument.drop { $0 == "-" }.split(
+                separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
             let name = String(parts[0])
             guard let option = command.options.first(where: { $0.name == name }) else {
                 let hint = Nearest.hint(name, command.options.map(\.name), prefix: "--")

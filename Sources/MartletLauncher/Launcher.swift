@@ -10,10 +10,13 @@ public enum Launcher {
     public static let version = "0.1.0"
 
     /// The commands in the order of `--help`.
-    static var commands: [any CommandLineCommand.Type] { [
-        LaunchCommand.self, CheckCommand.self, GetCommand.self, PutCommand.self, DeleteCommand.self, ScanCommand.self,
-        PingCommand.self, CompareVerb.self, VersionCommand.self,
-    ] }
+    static var commands: [any CommandLineCommand.Type] {
+        [
+            LaunchCommand.self, CheckCommand.self, GetCommand.self, PutCommand.self, DeleteCommand.self,
+            ScanCommand.self,
+            PingCommand.self, CompareVerb.self, VersionCommand.self,
+        ]
+    }
 
     /// Runs the command that `arguments` (without the program's name) ask for.
     ///

@@ -30,9 +30,11 @@ final class YAMLParser {
         self.file = file
         unsafe parser = .allocate(capacity: 1)
         unsafe current = .allocate(capacity: 1)
+        unsafe current.initialize(to: yaml_event_t())
     }
 
     deinit {
+        drop()  // what a fault left; nothing where the event was dropped already
         unsafe parser.deallocate()
         unsafe current.deallocate()
     }
@@ -54,7 +56,9 @@ final class YAMLParser {
         try expect(YAML_DOCUMENT_END_EVENT)
         try advance()
         defer { drop() }
-        guard unsafe event.type == YAML_STREAM_END_EVENT else { throw fault("a second document", "one document a file") }
+        guard unsafe event.type == YAML_STREAM_END_EVENT else {
+            throw fault("a second document", "one document a file")
+        }
         return root
     }
 

@@ -36,12 +36,14 @@ enum LaunchCommand: CommandLineCommand {
         if let name = given["node"] {
             nodes.removeAll { $0.name != name }
             guard !nodes.isEmpty else {
-                Terminal.error("\(file): no node '\(name)'; there are: \(configuration.nodes.map(\.name).joined(separator: ", "))")
+                Terminal.error(
+                    "\(file): no node '\(name)'; there are: \(configuration.nodes.map(\.name).joined(separator: ", "))")
                 return ExitCode.usage
             }
         }
         guard let level = Log.Level.allCases.first(where: { $0.name == given["log-level"] ?? "info" }) else {
-            Terminal.error("martlet launch: --log-level is one of \(Log.Level.allCases.map(\.name).joined(separator: ", "))")
+            Terminal.error(
+                "martlet launch: --log-level is one of \(Log.Level.allCases.map(\.name).joined(separator: ", "))")
             return ExitCode.usage
         }
         return await serve(nodes[0], of: configuration, backends, given, level)
@@ -55,7 +57,8 @@ enum LaunchCommand: CommandLineCommand {
         let log = StandardErrorLog.make(label: node.name, level: level)
         do {
             let running = try await RunningNode.start(
-                NodeSettings(node, of: cluster), opening(node, of: cluster, backends, given), Server.Settings(node), log: log)
+                NodeSettings(node, of: cluster), opening(node, of: cluster, backends, given), Server.Settings(node),
+                log: log)
             if running.node.startedUnclean {
                 log(.notice, "the last run was not ended in order; recovered what its durability promises")
             }
