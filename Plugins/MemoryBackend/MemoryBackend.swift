@@ -47,7 +47,10 @@ final class MemoryBackend: StorageBackend {
         state.withLock { $0.tree.destroy() }
     }
 
-    func makeReader() throws(StorageError) -> any StorageReader { MemoryReader(self) }
+    func makeReader() throws(StorageError) -> any StorageReader {
+        guard !state.withLock({ $0.isClosed }) else { throw Self.closed }
+        return MemoryReader(self)
+    }
 
     @inline(__always)
     func read(_ key: RawSpan, _ body: (RawSpan) -> Void) throws(StorageError) -> Bool {
