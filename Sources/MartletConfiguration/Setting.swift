@@ -57,16 +57,16 @@ public struct Setting: Sendable {
         case .choice(let words): "one of " + words.joined(separator: ", ")
         case .boolean: "true or false"
         case .address:
-            "HOST:PORT with a loopback address (passwords, and with them others, come later) and a port from 1 to 65535, "
-                + "as in 127.0.0.1:7001"
+            "HOST:PORT with a loopback address, as in 127.0.0.1:7001 (no others before there are passwords); "
+                + "port 0 is any free one"
         }
     }
 
-    /// Whether a node may listen there: a well-formed loopback address and a port.
+    /// Whether a node may listen there: a well-formed loopback address.
     private static func isServed(_ address: SocketAddress) -> Bool {
         let parts = address.host.split(separator: ".", omittingEmptySubsequences: false)
         let isNumeric = address.isIPv6 || parts.count == 4 && parts.allSatisfy { UInt8($0) != nil }
-        return isNumeric && address.isLoopback && address.port > 0
+        return isNumeric && address.isLoopback
     }
 
     /// Reads the text as what the setting takes; nil if it is not that.
