@@ -82,9 +82,6 @@ let package = Package(
 
         .executableTarget(
             name: "martlet", dependencies: ["MartletLauncher", "MartletRuntime"] + backends, swiftSettings: strict),
-        .executableTarget(
-            name: "MartletFuzz", dependencies: ["MartletConfiguration", "MartletCore", "MartletServer"],
-            path: "Tests/Fuzz", exclude: ["Corpus"], swiftSettings: strict),
 
         tests(
             "MartletClientTests",
