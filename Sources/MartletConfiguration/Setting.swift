@@ -48,17 +48,13 @@ public struct Setting: Sendable {
         switch kind {
         case .text: "a text"
         case .name: "a name of letters, digits, '-', '_' and '.', at most 64"
-        case .integer(let range) where range.count == 1: "\(range.lowerBound), the only choice in this release"
         case .integer(let range): "a whole number from \(range.lowerBound) to \(range.upperBound)"
         case .size(let range):
             "a size from \(Notation.size(range.lowerBound)) to \(Notation.size(range.upperBound)), as in 64MiB"
         case .duration(let range): "a time from \(range.lowerBound)ms to \(range.upperBound)ms, as in 200ms or 1s"
-        case .choice(let words) where words.count == 1: "\(words[0]), the only choice in this release"
         case .choice(let words): "one of " + words.joined(separator: ", ")
         case .boolean: "true or false"
-        case .address:
-            "HOST:PORT with a loopback address, as in 127.0.0.1:7001 (no others before there are passwords); "
-                + "port 0 is any free one"
+        case .address: "HOST:PORT with a numeric loopback address, as in 127.0.0.1:7001"
         }
     }
 
