@@ -65,23 +65,6 @@
             try check(status, "open \(path)/data.mdb")
         }
 
-        /// Refuses a file that is shorter than its own contents: reading it through the map would end the process.
-        private static func checkLength(of environment: OpaquePointer, _ path: String) throws(StorageError) {
-            var information = unsafe MDB_envinfo()
-            var figures = MDB_stat()
-            var file: CInt = -1
-            var attributes = stat()
-            guard unsafe mdb_env_info(environment, &information) == 0, unsafe mdb_env_stat(environment, &figures) == 0,
-                unsafe mdb_env_get_fd(environment, &file) == 0, unsafe fstat(file, &attributes) == 0
-            else { throw StorageError(.inputOutput, "\(path)/data.mdb: cannot read its length") }
-            // A new file holds two meta pages, and the last page's number is 1.
-            let needed = unsafe (information.me_last_pgno + 1) * Int(figures.ms_psize)
-            guard Int(attributes.st_size) >= needed else {
-                throw StorageError(
-                    .corrupted, "\(path)/data.mdb: cut off: \(attributes.st_size) of \(needed) bytes are there")
-            }
-        }
-
         /// Creates `data.mdb` with its databases unless it is there: aside, then renamed. A crash within LMDB's first
         /// writes would else leave a file that is neither a data set nor known to hold none.
         private static func createFile(in path: String) throws(StorageError) {

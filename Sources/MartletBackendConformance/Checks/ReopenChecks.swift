@@ -60,7 +60,7 @@ private enum Reopening {
         let calls: [(String, @Sendable (any StorageBackend) throws -> Void)] = [
             ("a write", { try $0.put([1], [3], .none) }),
             ("a snapshot", { _ = try $0.snapshot() }),
-            ("a reader", { _ = try $0.makeReader() }),
+            ("a read", { _ = try $0.makeReader().value([1]) }),
         ]
         for (what, call) in calls {
             do {
