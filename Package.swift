@@ -83,6 +83,13 @@ let package = Package(
         .executableTarget(
             name: "martlet", dependencies: ["MartletLauncher", "MartletRuntime"] + backends, swiftSettings: strict),
 
+        .executableTarget(
+            name: "MartletFuzz", dependencies: ["MartletCore", "MartletServer"], path: "Tests/Fuzz",
+            exclude: ["Corpus"], swiftSettings: common),
+        tests("TidyTests", []),
+        tests("MartletNodeTests", ["MartletCore", "MartletRuntime", "MartletNode"]),
+        tests("MartletConfigurationTests", ["MartletConfiguration", "MartletRuntime"]),
+        tests("MartletLauncherTests", ["MartletLauncher", "MartletRuntime"] + backends),
         tests(
             "MartletClientTests",
             [

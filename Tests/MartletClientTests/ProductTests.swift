@@ -4,7 +4,7 @@ import MartletClient
 import Testing
 
 /// A node of the built product, in a process of its own.
-private final class LaunchedNode {
+final class LaunchedNode {
     /// The product lies beside the test's executable.
     static let path: String? = {
         let tests = (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")) ?? ""
@@ -17,7 +17,7 @@ private final class LaunchedNode {
     private let output = Pipe()
 
     /// Launches a node whose file and data lie in `directory`; returns once it serves.
-    init(backend: String, port: Int = 0, in directory: URL) throws {
+    init(backend: String, settings: [String] = [], port: Int = 0, in directory: URL) throws {
         let file = directory.appendingPathComponent("cluster.yaml")
         let text = """
             cluster: product
@@ -26,7 +26,7 @@ private final class LaunchedNode {
                 listen: 127.0.0.1:\(port)
                 storage:
                   backend: \(backend)
-            """
+            """ + settings.map { "\n      \($0)" }.joined()
         try Data((text + "\n").utf8).write(to: file)
         process.executableURL = URL(fileURLWithPath: try #require(Self.path))
         process.arguments = ["launch", file.path, "--data", directory.path, "--log-level", "error"]
