@@ -1,4 +1,5 @@
 import Foundation
+import Glibc
 import MartletClient
 import Synchronization
 import Testing
@@ -47,8 +48,8 @@ import Testing
         let goal = 100 + round * 7 % 90
         let done = Mutex(0)
         let killed = Mutex(false)
-        let box = Mutex<LaunchedNode?>(nil)
-        box.withLock { $0 = node }
+        let process = node.processIdentifier
+        defer { node.kill() }
         return await withTaskGroup(of: [String: Int].self) { group in
             for writer in 0..<Self.writers {
                 group.addTask {
@@ -68,7 +69,7 @@ import Testing
                         }
                         if count == goal {
                             killed.withLock { $0 = true }
-                            box.withLock { $0?.kill() }
+                            _ = Glibc.kill(process, SIGKILL)
                         }
                     }
                     return acknowledged

@@ -47,6 +47,8 @@ final class LaunchedNode {
 
     var port: Int { Int(address.split(separator: ":").last ?? "") ?? 0 }
 
+    var processIdentifier: Int32 { process.processIdentifier }
+
     func kill() {
         guard process.isRunning else { return }
         _ = Glibc.kill(process.processIdentifier, SIGKILL)
