@@ -40,14 +40,18 @@ import Testing
         #expect(expected.count == Self.writers * Self.keysPerWriter)
     }
 
+    private final class Progress: Sendable {
+        let acknowledged = Atomic<Int>(0)
+        let isKilled = Atomic<Bool>(false)
+    }
+
     private static let writers = 8
     private static let keysPerWriter = 5
 
     /// Has writers count up their keys until the node is killed; answers what was acknowledged.
     private func write(round: Int, to client: MartletClient, then node: LaunchedNode) async throws -> [String: Int] {
         let goal = 100 + round * 7 % 90
-        let done = Mutex(0)
-        let killed = Mutex(false)
+        let progress = Progress()
         let process = node.processIdentifier
         defer { node.kill() }
         return await withTaskGroup(of: [String: Int].self) { group in
@@ -55,7 +59,7 @@ import Testing
                 group.addTask {
                     var acknowledged: [String: Int] = [:]
                     var number = 0
-                    while !killed.withLock({ $0 }) {
+                    while !progress.isKilled.load(ordering: .relaxed) {
                         let key = "w\(writer)-\(number % Self.keysPerWriter)"
                         let value = round * 1_000_000 + number
                         number += 1
@@ -63,12 +67,8 @@ import Testing
                             try await client.put(MartletKey(key), value, durability: .always, deadline: .seconds(5))
                         } catch { break }
                         acknowledged[key] = value
-                        let count = done.withLock { count in
-                            count += 1
-                            return count
-                        }
-                        if count == goal {
-                            killed.withLock { $0 = true }
+                        if progress.acknowledged.add(1, ordering: .relaxed).newValue == goal {
+                            progress.isKilled.store(true, ordering: .relaxed)
                             _ = Glibc.kill(process, SIGKILL)
                         }
                     }
