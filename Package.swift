@@ -98,7 +98,12 @@ let package = Package(
             ]),
         tests(
             "MartletServerTests", ["MartletCore", "MartletRuntime", "MartletNode", "MartletServer", "MemoryBackend"]),
-        tests("MartletSimulatorTests", ["MartletCore", "MartletRuntime", "MartletSimulator"]),
+        tests(
+            "MartletSimulatorTests",
+            [
+                "MartletCore", "MartletRuntime", "MartletSimulator", "MartletNode", "MartletServer", "MartletClient",
+                "MemoryBackend",
+            ]),
         tests("MartletIOTests", ["MartletCore", "MartletRuntime", "MartletIO"]),
         tests("EngineBackendTests", ["MartletCore", "MartletRuntime"] + backends),
         tests("MemoryBackendTests", ["MartletCore", "MartletRuntime", "MemoryBackend"]),
