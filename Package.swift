@@ -105,6 +105,7 @@ let package = Package(
                 "MemoryBackend",
             ]),
         tests("MartletIOTests", ["MartletCore", "MartletRuntime", "MartletIO"]),
+        tests("DifferentialTests", ["MartletRuntime", "MartletNode", "MartletServer", "MartletLauncher"] + backends),
         tests("EngineBackendTests", ["MartletCore", "MartletRuntime"] + backends),
         tests("MemoryBackendTests", ["MartletCore", "MartletRuntime", "MemoryBackend"]),
         tests("CompareTests", ["MartletLauncher", "MartletConfiguration", "MartletCore", "MartletRuntime", "MartletIO"]),

@@ -33,13 +33,14 @@ enum ConfigCommands {
         let known = own + server.remembered.all.filter { extra in !own.contains { $0.name == extra.name } }
         var steps = GlobPattern.usualSteps
         var chosen: [(name: String, value: String)] = []
-        for parameter in known {
-            for index in 2..<call.count {
-                let pattern = GlobPattern(input.extracting(call[index]), ignoresCase: true)
-                if withBytes(of: parameter.name, { pattern.matches($0, steps: &steps) }) {
-                    chosen.append(parameter)
-                    break
-                }
+        for index in 2..<call.count {
+            let word = input.extracting(call[index])
+            let pattern = GlobPattern(word, ignoresCase: true)
+            let isName = !word.text.contains { "*?[".contains($0) }
+            for parameter in known where withBytes(of: parameter.name, { pattern.matches($0, steps: &steps) }) {
+                guard !chosen.contains(where: { $0.name.lowercased() == parameter.name }) else { continue }
+                // as Redis, a name that was asked for is given back in its own case
+                chosen.append((name: isName ? word.text : parameter.name, value: parameter.value))
             }
         }
         guard steps > 0 else { return call.reply.refuse(GlobPattern.refusal) }

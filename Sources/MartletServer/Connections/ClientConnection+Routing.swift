@@ -18,7 +18,7 @@ extension ClientConnection {
         var offset = 0
         let now = coordinator.wallMilliseconds
         session.lastActiveAt = now * 1000
-        while stall == nil, !session.closesAfterReply, !isClosed, window.order.count < Self.windowLimit {
+        while stall == nil, !session.closesAfterReply, !isClosed, !isMuted, window.order.count < Self.windowLimit {
             var ahead = parser
             let step = ahead.next(bytes, at: offset, into: &call.arguments)
             var end = bytes.byteCount
@@ -68,12 +68,15 @@ extension ClientConnection {
             if target >= 0, worker != target { isSpread = true }
             target = worker
         }
+        if session.replyMode != .on, !window.isEmpty { return false }  // what is muted goes alone
         if target >= 0, !isSpread {
+            isMuted = takeMuting()
             window.add(input, call.arguments, to: target, session)
             return true
         }
         guard window.isEmpty else { return false }
         if isSpread {
+            isMuted = takeMuting()
             runGathered(input, call)
         } else {
             // Replies of commands of the connection are not held back: nothing before them is under way.
@@ -109,9 +112,10 @@ extension ClientConnection {
         guard pending.missing == 0, !isClosed else { return }
         stream.write { output in
             for worker in pending.window.order {
-                pending.window.runs[worker]?.takeReply { output.append($0) }
+                pending.window.runs[worker]?.takeReply { if !isMuted { output.append($0) } }
             }
         }
+        isMuted = false
         stall = nil
         // Called within `dispatch` if all parts were here: the caller goes on with the rest.
         let me = Confined(self, on: coordinator.loop)

@@ -22,6 +22,8 @@ final class ClientConnection: StreamHandler {
     private var isWaitingForCommit = false
     private var isReadingPaused = false
     private(set) var isClosed = false
+    /// What is under way elsewhere is not answered: CLIENT REPLY.
+    var isMuted = false
 
     enum Stall {
         /// Records are on their way; the commands up to this many bytes wait for them.
@@ -188,8 +190,10 @@ final class ClientConnection: StreamHandler {
         _ input: RawSpan, _ call: Invocation, _ now: Int64, _ coordinator: isolated ReplicaCoordinator
     ) {
         let start = call.reply.buffer.count
+        let mode = session.replyMode
         guard let row = door.table.find(input, call) else {
             if session.aborts { return stream.close() }
+            mute(call, from: start, since: mode)
             return finish(call, from: start, commit: 0)
         }
         door.commands &+= 1
@@ -197,6 +201,7 @@ final class ClientConnection: StreamHandler {
         case .connection:
             door.table.rows[row].handler(input, call)
             call.reply.version = session.protocolVersion
+            mute(call, from: start, since: mode)
             finish(call, from: start, commit: 0)
         case .keys:
             let transaction = call.transaction
@@ -207,13 +212,29 @@ final class ClientConnection: StreamHandler {
                 call.reply.buffer.truncate(to: start)
                 call.reply.error(failure.reply)
             }
+            mute(call, from: start, since: mode)
             finish(call, from: start, commit: commit)
         case .keyspace:
             guard let request = KeyspaceRequest(door.table.rows[row].name, input, call) else {
+                mute(call, from: start, since: mode)
                 return finish(call, from: start, commit: 0)
             }
+            isMuted = takeMuting()
             runApart(request)
         }
+    }
+
+    /// Whether CLIENT REPLY keeps the next command silent; SKIP is used up by that.
+    func takeMuting() -> Bool {
+        defer { if session.replyMode == .skipNext { session.replyMode = .on } }
+        return session.replyMode != .on
+    }
+
+    /// Drops the reply of a command that began under `mode`, unless the mode lets it through or it has turned replies on.
+    private func mute(_ call: Invocation, from start: Int, since mode: ReplyMode) {
+        guard mode != .on, session.replyMode != .on else { return }
+        call.reply.buffer.truncate(to: start)
+        _ = takeMuting()
     }
 
     /// Runs a command that takes many turns; the connection stalls until its reply is there.
@@ -230,9 +251,10 @@ final class ClientConnection: StreamHandler {
 
     func finishApart(_ reply: [UInt8]) {
         guard !isClosed else { return }
-        withBytes(of: reply) { reply in
+        withBytes(of: isMuted ? [] : reply) { reply in
             if held.isEmpty { stream.write { $0.append(reply) } } else { held.append(reply, waitingFor: 0) }
         }
+        isMuted = false
         stall = nil
         resume()
     }
