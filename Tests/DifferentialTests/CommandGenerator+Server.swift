@@ -82,7 +82,8 @@ extension CommandGenerator {
                 dice.pick([bytes("set", "nosuch", "1"), bytes("set", "save"), bytes("resetstat"), bytes("x")]))
         case 5: return step("command", bytes("getkeys") + getKeys())
         case 6:
-            return step("command", bytes("info") + dice.pick([bytes("get"), bytes("getrange", "nosuch"), bytes("substr")]))
+            return step(
+                "command", bytes("info") + dice.pick([bytes("get"), bytes("getrange", "nosuch"), bytes("substr")]))
         case 7:
             return step(
                 "command", dice.pick([bytes("list", "filterby", "x", "y"), bytes("docs", "nosuch"), bytes("x")]))

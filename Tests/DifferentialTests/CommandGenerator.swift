@@ -70,8 +70,8 @@ struct CommandGenerator {
         if step.arguments.count > 1, dice.one(in: 2) {
             step.arguments.removeLast()
             let name = String(decoding: step.arguments[0], as: UTF8.self)
-            // these tell of the server itself when they are asked for nothing in particular
-            if ["command", "info"].contains(name) { step.comparison = .kind }
+            // these are asked for what is each server's own then
+            if ["command", "info", "scan"].contains(name) { step.comparison = .kind }
         } else {
             step.arguments.append(word())
         }

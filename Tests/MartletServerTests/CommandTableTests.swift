@@ -25,6 +25,18 @@ struct CommandTableTests {
         #expect(withBytes(of: name) { table.row(named: $0) } == nil)
     }
 
+    @Test func keysOfSubcommandsAreFound() {
+        let words = ["OBJECT", "encoding", "a"]
+        var input: [UInt8] = []
+        let arguments = words.map { word in
+            let start = input.count
+            input += Array(word.utf8)
+            return start..<input.count
+        }
+        let row = withBytes(of: input) { table.row($0, arguments) }
+        #expect(row.map { table.rows[$0].name } == "object|encoding")
+    }
+
     @Test func foldsOnlyLetters() {
         for byte in UInt8.min...UInt8.max {
             let name = CommandName(String(decoding: [byte & 0x7f], as: UTF8.self))

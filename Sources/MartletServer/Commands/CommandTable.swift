@@ -71,6 +71,13 @@ public struct CommandTable: Sendable {
         return nil
     }
 
+    /// The row of the command or subcommand that arguments name, whether or not their number is right; nil if none.
+    public func row(_ input: RawSpan, _ arguments: [Range<Int>]) -> Int? {
+        guard let first = arguments.first, let row = row(named: input.extracting(first)) else { return nil }
+        guard !subcommands[row].isEmpty, arguments.count > 1 else { return row }
+        return subcommandRow(input.extracting(arguments[1]), in: subcommands[row])
+    }
+
     /// The row of the command or subcommand that `call` asks for, with its number of arguments checked.
     ///
     /// Nil if it cannot run: Redis' error for an unknown command or subcommand or a wrong number of arguments has been

@@ -77,6 +77,11 @@ enum ServerCommands {
     }
 
     @Sendable static func functionFlush(_ input: RawSpan, _ call: Invocation) {
+        guard call.count <= 3 else {
+            return call.reply.refuse(
+                "ERR unknown subcommand or wrong number of arguments for '", quoting: input.extracting(call[1]),
+                limit: 128, "'. Try FUNCTION HELP.")
+        }
         let isValid =
             call.count == 2
             || call.count == 3

@@ -69,7 +69,7 @@ final class FrontDoor: ServerFacts {
 
     /// Lends each key that a command names; none if there is no such command.
     func forEachKey(_ input: RawSpan, _ arguments: [Range<Int>], _ body: (RawSpan) -> Void) {
-        guard let first = arguments.first, let row = table.row(named: input.extracting(first)) else { return }
+        guard let row = table.row(input, arguments) else { return }
         guard case .keys(let first, let last, let step) = table.rows[row].shape else { return }
         let end = last < 0 ? arguments.count + last : last
         guard first > 0, step > 0, first <= end else { return }

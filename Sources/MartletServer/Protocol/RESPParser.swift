@@ -101,7 +101,7 @@ public struct RESPParser: Sendable {
                 case .line(let text, let end):
                     let type = bytes.byte(start + scanned)
                     guard type == UInt8(ascii: "$") else {
-                        let shown = String(decoding: [type], as: UTF8.self)
+                        let shown = String(decoding: [type == 13 || type == 10 ? 32 : type], as: UTF8.self)
                         return .malformed("ERR Protocol error: expected '$', got '\(shown)'")
                     }
                     guard let length = Decimal.parse(bytes, text), length >= 0, length <= Self.longestBulk else {
@@ -121,6 +121,7 @@ public struct RESPParser: Sendable {
         arguments.removeAll(keepingCapacity: true)
         for range in parsed { arguments.append(range.lowerBound + start..<range.upperBound + start) }
         parsed.removeAll(keepingCapacity: parsed.capacity <= 1024)
+        defer { scanned = 0 }  // an inline command may be next, which is looked at from its first byte
         return .command(end: start + scanned)
     }
 
