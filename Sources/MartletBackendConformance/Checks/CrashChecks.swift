@@ -67,6 +67,9 @@ enum CrashChecks {
             orders.cutAtSync = 1 + (cut < cuts / 2 ? cut : random.below(40))
             orders.writesAfter = random.below(2) == 0 ? 0 : 1 + random.below(12)
             await killed(orders)
+            guard try data.acknowledged() < orders.firstBatch + orders.batches else {
+                throw ConformanceFailure("cut \(cut): \(orders.batches) batches made no \(orders.cutAtSync) syncs")
+            }
             try data.verify(
                 "cut \(cut): power loss at sync \(orders.cutAtSync) and \(orders.writesAfter) writes, data \(data.seed)"
             )
