@@ -105,6 +105,11 @@ struct CompareSession {
         var comparison = Comparison(
             plan: plan, executable: Self.absolute(executable), scratch: scratch, clock: clock,
             isVolatile: isVolatile, progress: say)
+        if PowerLoss.library == nil {
+            comparison.note(
+                "No power was cut, since libMartletPowerLoss.so does not lie beside this executable "
+                    + "(swift build -c release --product MartletPowerLoss).")
+        }
         say("comparing \(Verdict.list(plan.backends.map(\.name))): data below \(scratch)")
         do throws(DriverError) {
             try comparison.run(versions: { name in kinds.first { $0.name == name }?.version ?? name })
@@ -126,7 +131,7 @@ struct CompareSession {
         say("\n" + TerminalTable.render(report))
         for sentence in [Verdict.summary(of: report)] + report.notes { say(sentence) }
         say("\n\(out)/report.html\n\(out)/report.json")
-        return report.measurements.isEmpty || report.hasFaults ? 1 : 0
+        return comparison.found.hasFailure || report.hasFaults ? 1 : 0
     }
 
     private func assemble(

@@ -23,6 +23,8 @@ struct Comparison {
         var measurements: [CompareReport.Measurement] = []
         var durability: [CompareReport.DurabilityResult] = []
         var notes: [String] = []
+        /// Whether something could not be measured.
+        var hasFailure = false
     }
 
     init(
@@ -46,17 +48,26 @@ struct Comparison {
                     startSeconds: nil, recoverySeconds: nil, recoveredRecords: nil))
         }
         for (index, backend) in plan.backends.enumerated() {
-            do throws(DriverError) {
-                for (number, dataSet) in plan.dataSets.enumerated() {
+            for (number, dataSet) in plan.dataSets.enumerated() {
+                do throws(DriverError) {
                     try measure(backend, index, dataSet, isFirst: number == 0)
-                }
-                for level in plan.levels { try crash(backend, at: level) }
-            } catch {
-                if Interruption.isRequested { throw DriverError("interrupted") }
-                found.notes.append("\(backend.name) did not finish: \(error)")
-                progress("\(backend.name): \(error)")
+                } catch { try note(error, backend) }
+            }
+            for level in plan.levels {
+                do throws(DriverError) { try crash(backend, at: level) } catch { try note(error, backend) }
             }
         }
+    }
+
+    /// Says something in the report.
+    mutating func note(_ sentence: String) { found.notes.append(sentence) }
+
+    /// Keeps what went wrong for the report, and goes on; but not after an interruption.
+    private mutating func note(_ error: DriverError, _ backend: ComparePlan.Backend) throws(DriverError) {
+        if Interruption.isRequested { throw DriverError("interrupted") }
+        found.hasFailure = true
+        found.notes.append("\(backend.name) did not finish: \(error)")
+        progress("\(backend.name): \(error)")
     }
 
     /// The level that a backend's workloads run at.
@@ -65,7 +76,8 @@ struct Comparison {
     }
 
     private func start(
-        _ backend: ComparePlan.Backend, durability: String, cacheBytes: Int, directory: String
+        _ backend: ComparePlan.Backend, durability: String, cacheBytes: Int, directory: String,
+        environment: [String: String] = [:]
     ) throws(DriverError) -> NodeProcess {
         let path = "\(scratch)/\(directory)"
         let file = NodeFile(backend: backend, durability: durability, cacheBytes: cacheBytes)
@@ -76,7 +88,8 @@ struct Comparison {
             throw DriverError("cannot write below \(scratch): \(error.localizedDescription)")
         }
         return try NodeProcess(
-            executable: executable, file: path + ".yaml", data: path, log: path + ".log", clock: clock)
+            executable: executable, file: path + ".yaml", data: path, log: path + ".log", clock: clock,
+            environment: environment)
     }
 
     private func discard(_ directory: String) {
@@ -108,13 +121,18 @@ struct Comparison {
         }
         let bytes = RecordBytes(valueSize: dataSet.valueBytes, seed: plan.seed)
         let driver = try driver(for: node, bytes)
-        for step in dataSet.steps {
-            let measurement = try StepRun(
-                plan: plan, node: node, driver: driver, dataSet: dataSet, step: step, clock: clock,
-                dataPath: isVolatile(backend) ? nil : "\(scratch)/\(directory)"
-            ).measure(backend: backend.name, durability: level)
-            found.measurements.append(measurement)
-            progress(Self.line(measurement))
+        do throws(DriverError) {
+            for step in dataSet.steps {
+                let measurement = try StepRun(
+                    plan: plan, node: node, driver: driver, dataSet: dataSet, step: step, clock: clock,
+                    dataPath: isVolatile(backend) ? nil : "\(scratch)/\(directory)"
+                ).measure(backend: backend.name, durability: level)
+                found.measurements.append(measurement)
+                progress(Self.line(measurement))
+            }
+        } catch {
+            if let obituary = node.obituary() { throw DriverError("data set \(dataSet.name): \(obituary)") }
+            throw error
         }
         guard isFirst else { return }
         node.crash()
@@ -147,11 +165,45 @@ struct Comparison {
         result.recoverySeconds = again.startSeconds
         let reread = try driver(for: again, bytes).readAll(records)
         result.lostAfterKill = reread.missing + reread.wrong + reread.errors
+        if let library = PowerLoss.library { try cut(&result, backend, bytes, library) }
         found.durability.append(result)
-        progress(
-            "\(backend.name): durability \(level)  \(Figures.count(result.writesPerSecond)) writes/s  p99 "
-                + "\(Figures.time(result.p99))  lost after kill -9: \(result.lostAfterKill ?? 0) of \(result.acknowledged)"
-        )
+        var line = "\(backend.name): durability \(level)  \(Figures.count(result.writesPerSecond)) writes/s  p99 "
+        line += Figures.time(result.p99)
+        line += "  lost after kill -9: \(result.lostAfterKill ?? 0) of \(result.acknowledged)"
+        if let lost = result.lostAfterPowerCut {
+            line += ", at a power cut: \(lost) of \(result.acknowledgedBeforeCut ?? 0)"
+        }
+        progress(line)
+    }
+
+    /// The same with the power cut, on a disk that keeps only what was synced.
+    private func cut(
+        _ result: inout CompareReport.DurabilityResult, _ backend: ComparePlan.Backend, _ bytes: RecordBytes,
+        _ library: String
+    ) throws(DriverError) {
+        let directory = "cut-\(backend.name)-\(result.level)"
+        defer { discard(directory) }
+        let node = try start(
+            backend, durability: result.level, cacheBytes: 64 << 20, directory: directory,
+            environment: PowerLoss.environment(library, directory: "\(scratch)/\(directory)", seed: plan.seed))
+        defer { node.crash() }
+        guard let records = try CrashRun(plan: plan, clock: clock).writeUntilCut(try driver(for: node, bytes)) else {
+            result.remark = "the power was not cut in time"
+            return
+        }
+        node.crash()
+        result.acknowledgedBeforeCut = records.count
+        do throws(DriverError) {
+            let again = try start(
+                backend, durability: result.level, cacheBytes: 64 << 20, directory: directory)
+            defer { again.crash() }
+            let reread = try driver(for: again, bytes).readAll(records)
+            result.lostAfterPowerCut = reread.missing + reread.wrong + reread.errors
+        } catch {
+            if Interruption.isRequested { throw error }
+            result.lostAfterPowerCut = records.count
+            result.remark = "after the power cut: \(error)"
+        }
     }
 
     private static func line(_ measurement: CompareReport.Measurement) -> String {

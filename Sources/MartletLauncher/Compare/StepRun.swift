@@ -65,6 +65,21 @@ struct CrashRun {
     let plan: ComparePlan
     let clock: any NodeClock
 
+    /// Inserts until the node's power is cut; answers the records that were acknowledged, nil if it never was.
+    func writeUntilCut(_ driver: LoadDriver) throws(DriverError) -> [Int]? {
+        var records: [Int] = []
+        driver.acknowledged = { records.append($0) }
+        defer { driver.acknowledged = nil }
+        do throws(DriverError) {
+            _ = try driver.perform(
+                LoadRun(workload: .load, distribution: .uniform, duration: .seconds(8), seed: plan.seed))
+            return nil
+        } catch {
+            if Interruption.isRequested { throw error }
+            return records
+        }
+    }
+
     /// What writing came to, and the records whose insert was acknowledged.
     func write(
         _ node: NodeProcess, _ driver: LoadDriver, backend: String, level: String

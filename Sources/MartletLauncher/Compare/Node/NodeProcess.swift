@@ -9,15 +9,19 @@ final class NodeProcess {
     /// From the start of the process to its ready line.
     let startSeconds: Double
     private let output: Int32
+    private let log: String
     private var hasEnded = false
 
     /// Starts the cluster file's node and waits for its line `ready NAME HOST:PORT BACKEND`, at most a minute.
-    init(executable: String, file: String, data: String, log: String, clock: any NodeClock) throws(DriverError) {
+    init(
+        executable: String, file: String, data: String, log: String, clock: any NodeClock,
+        environment: [String: String] = [:]
+    ) throws(DriverError) {
         var ends: [Int32] = [0, 0]
         guard pipe2CloseOnExec(&ends) else { throw DriverError("no pipe: \(DriverError.reason(errno))") }
         let began = clock.monotonic
         let arguments = [executable, "launch", file, "--in-process", "--data", data]
-        let child = Self.spawn(arguments, output: ends[1], log: log)
+        let child = Self.spawn(arguments, environment, output: ends[1], log: log)
         close(ends[1])
         guard let child else {
             close(ends[0])
@@ -25,6 +29,7 @@ final class NodeProcess {
         }
         process = child
         output = ends[0]
+        self.log = log
         do throws(DriverError) {
             address = try Self.awaitReady(ends[0], clock: clock, log: log)
         } catch {
@@ -48,6 +53,24 @@ final class NodeProcess {
         close(output)
     }
 
+    /// Why it is gone, if it ended by itself: its last word and how it ended; nil while it runs.
+    func obituary() -> String? {
+        guard !hasEnded else { return nil }
+        var status: Int32 = 0
+        // It may still be writing its backtrace.
+        for _ in 0..<100 {
+            if unsafe waitpid(process, &status, WNOHANG) == process {
+                hasEnded = true
+                close(output)
+                let end =
+                    status & 0x7f == 0 ? "ended with code \(status >> 8 & 0xff)" : "died of signal \(status & 0x7f)"
+                return "the node \(end)" + (Self.lastWord(of: log).map { ": \($0)" } ?? "")
+            }
+            usleep(20_000)
+        }
+        return nil
+    }
+
     /// Ends it in order and waits for it.
     func stop() {
         guard !hasEnded else { return }
@@ -62,7 +85,10 @@ final class NodeProcess {
         while unsafe waitpid(child, &status, 0) < 0, errno == EINTR {}
     }
 
-    private static func spawn(_ arguments: [String], output: Int32, log: String) -> Int32? {
+    /// `environment` is added to this process's own.
+    private static func spawn(
+        _ arguments: [String], _ environment: [String: String], output: Int32, log: String
+    ) -> Int32? {
         var actions = unsafe posix_spawn_file_actions_t()
         unsafe posix_spawn_file_actions_init(&actions)
         defer { unsafe posix_spawn_file_actions_destroy(&actions) }
@@ -71,8 +97,11 @@ final class NodeProcess {
         unsafe posix_spawn_file_actions_addopen(&actions, 2, log, O_WRONLY | O_CREAT | O_APPEND, 0o600)
         var words = unsafe arguments.map { unsafe strdup($0) } + [nil]
         defer { unsafe words.forEach { unsafe free($0) } }
+        let own = ProcessInfo.processInfo.environment.merging(environment) { $1 }
+        var settings = unsafe own.map { unsafe strdup("\($0.key)=\($0.value)") } + [nil]
+        defer { unsafe settings.forEach { unsafe free($0) } }
         var child: pid_t = 0
-        let status = unsafe posix_spawn(&child, arguments[0], &actions, nil, &words, environ)
+        let status = unsafe posix_spawn(&child, arguments[0], &actions, nil, &words, &settings)
         errno = status
         return status == 0 ? child : nil
     }
@@ -99,10 +128,15 @@ final class NodeProcess {
         throw DriverError("the node did not start: \(lastLine(of: log) ?? "it said nothing")")
     }
 
-    private static func lastLine(of log: String) -> String? {
-        let text: String?
-        do { text = try SystemFile.read(log) } catch { return nil }
-        return text?.split(separator: "\n").last.map(String.init)
+    /// What says most about an end: the fatal error, or else the last line.
+    private static func lastWord(of log: String) -> String? {
+        lines(of: log).first { $0.contains("Fatal error") || $0.contains("exclusive access") } ?? lastLine(of: log)
+    }
+
+    private static func lastLine(of log: String) -> String? { lines(of: log).last }
+
+    private static func lines(of log: String) -> [String] {
+        do { return try (SystemFile.read(log) ?? "").split(separator: "\n").map(String.init) } catch { return [] }
     }
 }
 

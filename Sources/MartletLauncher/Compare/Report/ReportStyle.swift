@@ -67,6 +67,9 @@ enum ReportStyle {
             + "steady rate below that capacity, and counts from when a request was due, not from when it could be sent: a "
             + "stall is seen by every request that should have begun in it (no coordinated omission). Every reply is checked "
             + "against the key it belongs to. Half of a value's bytes are random, half compress.",
+        "kill -9 ends a process, not the machine: what the system had taken from it is still written. A power cut is "
+            + "simulated by a library between the node and its files, which takes back what was not synced, torn in "
+            + "sectors and with renames undone; the project's tests make many such cuts at every sync.",
         "One run on a shared machine: differences below a tenth are noise.",
     ]
 }
