@@ -108,6 +108,7 @@ let package = Package(
         tests("DifferentialTests", ["MartletRuntime", "MartletNode", "MartletServer", "MartletLauncher"] + backends),
         tests("EngineBackendTests", ["MartletCore", "MartletRuntime"] + backends),
         tests("MemoryBackendTests", ["MartletCore", "MartletRuntime", "MemoryBackend"]),
-        tests("CompareTests", ["MartletLauncher", "MartletConfiguration", "MartletCore", "MartletRuntime", "MartletIO"]),
+        tests(
+            "CompareTests", ["MartletLauncher", "MartletConfiguration", "MartletCore", "MartletRuntime", "MartletIO"]),
     ]
 )

@@ -7,17 +7,18 @@
 
     /// A data set in one LMDB file.
     ///
-    /// **Durability.** Opened for `always`, each commit is synced. Opened for less, the environment runs with MDB_NOSYNC:
-    /// a power failure may then damage the file, since pages may reach the disk after the root that names them. So the
-    /// manifest carries the mark `unsynced` with the kernel's boot id from before the first such commit until a full sync
-    /// at close, and ``init(_:)`` refuses a marked file after another boot unless told to accept it.
+    /// **Durability.** Opened for `always`, each commit is synced. Opened for less, the environment runs with
+    /// MDB_NOSYNC: a power failure may then damage the file, since pages may reach the disk after the root that names
+    /// them. So the manifest carries the mark `unsynced` with the kernel's boot id from before the first such commit
+    /// until a full sync at close, and ``init(_:)`` refuses a marked file after another boot unless told to accept it.
     ///
-    /// **Space.** The whole `capacity` is mapped at open: the map never has to grow, which LMDB allows only while nobody
-    /// reads. The file grows as pages are used. A batch with puts is refused short of the capacity, so that deletes, which
-    /// copy pages too, still find room. What fails before the commit's root page is written leaves the file as it was.
+    /// **Space.** The whole `capacity` is mapped at open: the map never has to grow, which LMDB allows only while
+    /// nobody reads. The file grows as pages are used. A batch with puts is refused short of the capacity, so that
+    /// deletes, which copy pages too, still find room. What fails before the commit's root page is written leaves the
+    /// file as it was.
     ///
-    /// **Limits.** LMDB keeps no checksums, and a page the disk cannot read ends the process (SIGBUS), as with any mapped
-    /// file. After a failed write of the root page LMDB refuses reads too. Keys over 510 bytes: see ``LongKey``.
+    /// **Limits.** LMDB keeps no checksums, and a page the disk cannot read ends the process (SIGBUS), as with any
+    /// mapped file. After a failed write of the root page LMDB refuses reads too. Keys over 510 bytes: see ``LongKey``.
     final class LMDBBackend: StorageBackend {
         let properties = BackendProperties(
             name: "lmdb", isVolatile: false, readsMayBlock: true, maximumDurability: .always)

@@ -41,8 +41,9 @@
 
     /// Bytes that the writing thread handed to write calls, as the kernel counts them.
     ///
-    /// LMDB does not count the pages it writes. The kernel does so per thread, and the thread that applies batches writes
-    /// little else (a wake-up of a worker takes 8 bytes). Costs nothing per batch while the thread stays the same.
+    /// LMDB does not count the pages it writes. The kernel does so per thread, and the thread that applies batches
+    /// writes little else (a wake-up of a worker takes 8 bytes). Costs nothing per batch while the thread stays the
+    /// same.
     final class ThreadWrites: Sendable {
         private struct State {
             var thread: pthread_t?

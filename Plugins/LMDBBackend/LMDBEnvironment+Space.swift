@@ -31,9 +31,9 @@
 
         /// What a failed commit comes down to.
         ///
-        /// A write that the system cuts short, as it does on a full disk, is `EIO` in LMDB's words ("filesystem full?").
-        /// It fails before the root page is written, so that the contents stay as they were: where the disk has no room
-        /// for the batch the failure is taken for that.
+        /// A write that the system cuts short, as it does on a full disk, is `EIO` in LMDB's words ("filesystem
+        /// full?"). It fails before the root page is written, so that the contents stay as they were: where the disk
+        /// has no room for the batch the failure is taken for that.
         func explain(_ error: StorageError, for batch: borrowing WriteBatch, on path: String) -> StorageError {
             var figures = statvfs()
             guard error.code == .inputOutput, unsafe statvfs(path, &figures) == 0 else { return error }

@@ -6,8 +6,8 @@
 
     /// An open LMDB environment and its two named databases; closed by its last reference.
     ///
-    /// Readers and snapshots hold it too, so that one released late finds it alive. `data` holds the pairs; `empty` holds
-    /// the value of the empty key, which LMDB cannot store as such.
+    /// Readers and snapshots hold it too, so that one released late finds it alive. `data` holds the pairs; `empty`
+    /// holds the value of the empty key, which LMDB cannot store as such.
     @safe
     final class LMDBEnvironment: @unchecked Sendable {  // LMDB's handles may be used by any thread
         let handle: OpaquePointer

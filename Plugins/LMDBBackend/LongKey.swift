@@ -10,8 +10,9 @@
     /// that is a prefix of the bucket's key sorts before it, any other differs from it within the 510 bytes.
     ///
     /// A bucket's value is its entries in ascending order, each `rest length u32 | value length u32 | rest | value`
-    /// (little endian), where rest is the key from byte 510 on. Reading or writing one costs O(bytes of the bucket): the
-    /// stored keys of a node begin with a keyed hash, so a bucket of theirs holds one entry but for hash collisions.
+    /// (little endian), where rest is the key from byte 510 on. Reading or writing one costs O(bytes of the bucket):
+    /// the stored keys of a node begin with a keyed hash, so a bucket of theirs holds one entry but for hash
+    /// collisions.
     enum LongKey {
         /// Bytes that bucket mates share; the longest key that is stored as it is.
         static let prefix = 510

@@ -161,7 +161,8 @@ extension MemoryBackend {
         if let done { release(done) }
     }
 
-    /// Refuses a batch that holds too long a key or value, or may lead over the capacity. Nothing of it is applied then.
+    /// Refuses a batch that holds too long a key or value, or may lead over the capacity. Nothing of it is applied
+    /// then.
     @inline(__always)
     private func admit(_ batch: borrowing WriteBatch, to state: borrowing State) throws(StorageError) {
         guard !state.isClosed else { throw Self.closed }

@@ -8,8 +8,8 @@
     ///
     /// **Durability.** The write-ahead log is on; `always` syncs it with the batch, which syncs earlier batches too.
     ///
-    /// **Space.** Writes are refused while the disk has room for two memtables and 16 MiB only (at most a tenth of it), and
-    /// taken again as soon as it has more: see ``RocksDBSpace``.
+    /// **Space.** Writes are refused while the disk has room for two memtables and 16 MiB only (at most a tenth of
+    /// it), and taken again as soon as it has more: see ``RocksDBSpace``.
     final class RocksDBBackend: StorageBackend {
         let properties = BackendProperties(
             name: "rocksdb", isVolatile: false, readsMayBlock: true, maximumDurability: .always)

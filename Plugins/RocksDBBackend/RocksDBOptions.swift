@@ -58,7 +58,8 @@
             unsafe rocksdb_options_set_stats_dump_period_sec(handle, 0)
             unsafe rocksdb_options_set_stats_persist_period_sec(handle, 0)
             unsafe rocksdb_options_set_skip_stats_update_on_db_open(handle, 1)
-            // Nothing but fatal: Debian's library asserts, and so ends the process, if a line follows one it failed to write.
+            // Nothing but fatal: Debian's library asserts, and so ends the process, if a line follows one it failed to
+            // write.
             unsafe rocksdb_options_set_info_log_level(handle, 4)
             unsafe rocksdb_options_set_max_log_file_size(handle, 4 << 20)
             unsafe rocksdb_options_set_keep_log_file_num(handle, 4)

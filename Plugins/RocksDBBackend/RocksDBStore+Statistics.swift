@@ -39,8 +39,8 @@
 
         /// Adds the engine's figures.
         ///
-        /// Levels of reads are the engine's own counts: a read that consults several files counts at several of them, and
-        /// blocks read by scans are among those from cache and disk.
+        /// Levels of reads are the engine's own counts: a read that consults several files counts at several of them,
+        /// and blocks read by scans are among those from cache and disk.
         func report(into result: inout StorageStatistics) {
             let counters = options.counters()
             func counter(_ name: String) -> UInt64 { counters[name] ?? 0 }

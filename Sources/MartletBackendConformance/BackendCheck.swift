@@ -1,7 +1,8 @@
 internal import CPowerLoss
 internal import MartletRuntime
 
-/// One promise of the storage contract, checked on a backend. Each works in a directory of its own, so they run at once.
+/// One promise of the storage contract, checked on a backend. Each works in a directory of its own, so they run at
+/// once.
 ///
 /// A check throws ``ConformanceFailure`` where the backend breaks the contract, and the seed of its random choices with
 /// it; the environment variable `MARTLET_SEED` repeats them. Crashes happen in exit tests of Swift Testing, so a check

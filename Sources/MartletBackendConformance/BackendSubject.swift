@@ -11,7 +11,8 @@ public protocol BackendSubject: Sendable {
     /// The kind as it is handed to the launcher.
     static var kind: BackendKind { get }
 
-    /// What every check opens it with. Small thresholds make rare work, such as a rotation of logs, happen in the checks.
+    /// What every check opens it with. Small thresholds make rare work, such as a rotation of logs, happen in the
+    /// checks.
     static var settings: BackendSettings { get }
 }
 

@@ -6,8 +6,8 @@ public import MartletRuntime
 /// With one owner a key the replica is the worker's own, and an operation whose records are resident finishes
 /// synchronously, without a task: a front door enters once per batch of commands (`assumeIsolated` on the loop), then
 /// for each command calls ``Transaction/begin(keyspace:nowMilliseconds:)``, runs it and calls ``Transaction/end()``.
-/// Over a backend that is not volatile it first makes a batch's records resident (``Residency``), and holds replies back
-/// until the commit they depend on is done (``state(of:)``).
+/// Over a backend that is not volatile it first makes a batch's records resident (``Residency``), and holds replies
+/// back until the commit they depend on is done (``state(of:)``).
 public actor ReplicaCoordinator {
     public nonisolated let loop: any EventLoop
     public nonisolated var unownedExecutor: UnownedSerialExecutor { unsafe loop.asUnownedSerialExecutor() }

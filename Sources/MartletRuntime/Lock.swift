@@ -3,7 +3,8 @@ public import Glibc
 /// Guards a value that several threads use. The only lock of the project.
 ///
 /// A pthread mutex, since thread sanitizer on this toolchain reports races on `Synchronization.Mutex` that are none.
-/// Used in executor inboxes, the committer, backends and metrics; never held across a call that may wait for another lock.
+/// Used in executor inboxes, the committer, backends and metrics; never held across a call that may wait for another
+/// lock.
 @safe
 public final class Lock<Value: ~Copyable>: @unchecked Sendable {  // the mutex orders every access to `value`
     @usableFromInline let mutex: UnsafeMutablePointer<pthread_mutex_t>

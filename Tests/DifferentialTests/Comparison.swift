@@ -3,8 +3,8 @@ enum Comparison {
     case exact
     /// The same elements in any order: KEYS walks a hash table in Redis, keys in slot order here.
     case unordered
-    /// Integers that differ by the time between the two commands: what is left of an expiry, or an instant reckoned from
-    /// each server's own clock. Negative ones (no key, no expiry) are exact.
+    /// Integers that differ by the time between the two commands: what is left of an expiry, or an instant reckoned
+    /// from each server's own clock. Negative ones (no key, no expiry) are exact.
     case near(Int64)
     /// Only the kind of reply: identifiers, times, texts about the server itself.
     case kind

@@ -129,6 +129,7 @@ extension MartletClient {
         let server = try await ScriptedServer.start { _ in .silence }
         var settings = ClientSettings()
         settings.callsPerConnection = 1
+        settings.deadline = .seconds(600)  // the first call is to be cancelled, however slow the machine is
         let client = try await plainClient(of: server.address, settings: settings)
         let first = Task { await failure { () async throws(MartletError) in try await client.ping() } }
         await server.received(1)

@@ -58,7 +58,8 @@ import Testing
     }
 
     @Test func optionsAreReadInBothForms() throws {
-        let spaced = try #require(try GivenOptions.parse(["f", "--node", "n", "--in-process"], for: LaunchCommand.self))
+        let spaced = try #require(
+            try GivenOptions.parse(["f", "--node", "n", "--in-process"], for: LaunchCommand.self))
         let joined = try #require(try GivenOptions.parse(["--node=n", "--in-process", "f"], for: LaunchCommand.self))
         for given in [spaced, joined] {
             #expect(given.operands == ["f"])

@@ -2,7 +2,8 @@ import MartletCore
 import Testing
 
 @Suite struct RecordTests {
-    private let storedKey: [UInt8] = StoredKey.lowerBound(keyspace: 0, generation: 1, slot: 5, hash: 9) + Array("key".utf8)
+    private let storedKey: [UInt8] =
+        StoredKey.lowerBound(keyspace: 0, generation: 1, slot: 5, hash: 9) + Array("key".utf8)
 
     private func record(expiry: Int64 = .max, token: (UInt64, UInt64)? = nil, value: [UInt8]) -> [UInt8] {
         var buffer = ByteBuffer()
@@ -36,7 +37,8 @@ import Testing
 
     @Test func everyFlippedBitIsFound() {
         let bytes = record(expiry: 5, value: Array("value".utf8))
-        // The codec, kind and flags bytes stand before the checksum: a wrong codec is found by what it does to the rest.
+        // The codec, kind and flags bytes stand before the checksum: a wrong codec is found by what it does to the
+        // rest.
         for index in bytes.indices where index != 1 && index != 2 && index != 3 {
             for bit in 0..<8 {
                 var damaged = bytes
@@ -68,7 +70,8 @@ import Testing
         withBytes(of: storedKey) { key in
             withBytes(of: [1] as [UInt8]) {
                 RecordEncoder.append(
-                    to: &buffer, storedKey: key, context: context, dot: dot, value: NewValue(stamp: 1, length: 1), bytes: $0)
+                    to: &buffer, storedKey: key, context: context, dot: dot, value: NewValue(stamp: 1, length: 1),
+                    bytes: $0)
             }
         }
         let bytes = buffer.copy()

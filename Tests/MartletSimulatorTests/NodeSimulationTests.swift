@@ -133,7 +133,9 @@ import Testing
     }
 
     @Test func theSameSeedGivesTheSameTrace() {
-        for seed in 1...12 as ClosedRange<UInt64> { #expect(Self.run(seed: seed) == Self.run(seed: seed), "seed \(seed)") }
+        for seed in 1...12 as ClosedRange<UInt64> {
+            #expect(Self.run(seed: seed) == Self.run(seed: seed), "seed \(seed)")
+        }
         #expect(Self.run(seed: 1).trace != Self.run(seed: 5).trace)
     }
 

@@ -5,8 +5,8 @@ extension CommitLog {
     /// Opens the log in a directory, or begins one in an empty directory, and brings an empty tree to what it holds:
     /// the newest complete snapshot and every batch after it, up to an interrupted write.
     ///
-    /// - Throws: `corrupted`, naming file and offset, if anything else is missing or damaged; `incompatible` for a file of
-    ///   another version; `inputOutput`.
+    /// - Throws: `corrupted`, naming file and offset, if anything else is missing or damaged; `incompatible` for a
+    /// file of   another version; `inputOutput`.
     static func open(
         in directory: any LogDirectory, policy: Policy, into tree: inout Tree
     ) throws(StorageError) -> CommitLog {

@@ -3,9 +3,10 @@ internal import MartletRuntime
 
 /// Makes batches durable: a log of frames, cut short by snapshots of the tree. ``LogFormat`` has the files' layout.
 ///
-/// A snapshot is taken in four steps, any of which may be the last before a crash: the log is synced and a new one begun
-/// (whose frames follow what the snapshot holds); the snapshot is written aside while writes go on; it is renamed; older
-/// files are removed. Recovery takes the newest snapshot that was renamed, then all logs from its generation on.
+/// A snapshot is taken in four steps, any of which may be the last before a crash: the log is synced and a new one
+/// begun (whose frames follow what the snapshot holds); the snapshot is written aside while writes go on; it is
+/// renamed; older files are removed. Recovery takes the newest snapshot that was renamed, then all logs from its
+/// generation on.
 ///
 /// A write for which there is no space is taken back and refused. Any other failed write or sync is final.
 struct CommitLog: ~Copyable {

@@ -61,8 +61,8 @@ struct FrameReader: ~Copyable {
         return window.count >= count
     }
 
-    /// The first intact frame after the damage at ``offset`` which proves that the damaged bytes were on stable storage,
-    /// or nil: then they are the tail of an interrupted write. Looks at up to a gibibyte. O(bytes).
+    /// The first intact frame after the damage at ``offset`` which proves that the damaged bytes were on stable
+    /// storage, or nil: then they are the tail of an interrupted write. Looks at up to a gibibyte. O(bytes).
     func proofOfSync(after sequence: UInt64) throws(StorageError) -> Int? {
         let rest = try file.read(at: offset, count: min(size - offset, 1 << 30))
         return withBytes(of: rest) { rest in

@@ -6,16 +6,17 @@ internal import MartletRuntime
 /// A snapshot of generation g holds all that was applied before the first frame of log g; logs g, g+1, ... follow it.
 /// Both kinds of file are a header and frames. Numbers are little-endian; checksums are XXH3.
 /// ```
-/// header  magic "MLTMEM" | kind 'L' or 'S' | version u8 = 1 | generation u64 | first sequence u64 | checksum u64 of these
-/// frame   checksum u64 of the rest, seeded with the generation | payload length u32 | operations u32
+/// header  magic "MLTMEM" | kind 'L' or 'S' | version u8 = 1 | generation u64 | first sequence u64 | checksum u64 of
+/// these frame   checksum u64 of the rest, seeded with the generation | payload length u32 | operations u32
 ///         | sequence u64 | synced u64 | payload
 /// payload per operation: varint (key length * 2 + is delete) | key | put only: varint value length | value
 /// ```
-/// In a log, a frame is a batch; sequences count on by one, also from one log to the next. `synced` says how much of this
-/// file was known to be on stable storage when the frame was written: a bad frame before such a mark is damage, and the
-/// file is refused; a bad frame after all such marks is the tail of an interrupted write, and is cut off.
+/// In a log, a frame is a batch; sequences count on by one, also from one log to the next. `synced` says how much of
+/// this file was known to be on stable storage when the frame was written: a bad frame before such a mark is damage,
+/// and the file is refused; a bad frame after all such marks is the tail of an interrupted write, and is cut off.
 /// A frame of no operations changes nothing; close writes one, as a mark.
-/// In a snapshot, frames hold puts and count from 0; the last has no operations and the number of pairs as payload, u64.
+/// In a snapshot, frames hold puts and count from 0; the last has no operations and the number of pairs as payload,
+/// u64.
 enum LogFormat {
     static let version: UInt8 = 1
     static let headerSize = 32

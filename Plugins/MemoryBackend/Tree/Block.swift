@@ -3,7 +3,8 @@ internal import MartletCore
 
 /// The address of a piece of memory that the tree allocated: the only place of the tree that touches pointers.
 ///
-/// It is a number, so that nodes can store it and tag it. Nothing is checked: offsets are those of ``Leaf`` and ``Branch``.
+/// It is a number, so that nodes can store it and tag it. Nothing is checked: offsets are those of ``Leaf`` and
+/// ``Branch``.
 struct Block: Equatable, Sendable {
     var bits: UInt
 

@@ -2,9 +2,10 @@ internal import MartletCore
 
 /// An inner node: all keys below it agree up to the byte at `depth`, by which it tells its children apart.
 ///
-/// Bytes that all keys below agree on are not stored (they are in every leaf), so a node costs one step however long the
-/// shared part is, and a search is decided by comparing the whole key with the one leaf it ends at. This is the adaptive
-/// radix tree of Leis, Kemper and Neumann (ICDE 2013) with the skipping of PATRICIA, and two layouts in place of four:
+/// Bytes that all keys below agree on are not stored (they are in every leaf), so a node costs one step however long
+/// the shared part is, and a search is decided by comparing the whole key with the one leaf it ends at. This is the
+/// adaptive radix tree of Leis, Kemper and Neumann (ICDE 2013) with the skipping of PATRICIA, and two layouts in place
+/// of four:
 /// ```
 /// 0 references u32 | 4 depth u32 | 8 count u16 | 10 capacity u16 | 12 is large u8 | 13 has end u8
 /// small: 16 bytes of children, sorted, at 16 | links at 32                       up to 16 bytes

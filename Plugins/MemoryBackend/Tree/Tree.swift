@@ -3,8 +3,8 @@ internal import MartletCore
 /// An ordered map of byte keys to byte values, frozen in O(1) for a snapshot.
 ///
 /// A node with more than one reference belongs to a snapshot too (or lies below one that does) and is never changed: a
-/// write copies such nodes on its path, and only those. Without snapshots nothing is copied. Reading what a snapshot holds
-/// needs no lock, since only reference counts of it change.
+/// write copies such nodes on its path, and only those. Without snapshots nothing is copied. Reading what a snapshot
+/// holds needs no lock, since only reference counts of it change.
 struct Tree: Sendable {
     private(set) var heap = Heap()
     private(set) var count = 0

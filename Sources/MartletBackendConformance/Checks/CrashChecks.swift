@@ -33,7 +33,8 @@ enum CrashChecks {
         }
     }
 
-    /// Kills at forty writes, the first ten and others spread over all that a run of batches makes, an open and closes included.
+    /// Kills at forty writes, the first ten and others spread over all that a run of batches makes, an open and closes
+    /// included.
     static func withinWrites(_ context: CheckContext) async throws {
         let rehearsal = try CrashedData(context.subject, seed: context.seed)
         var orders = rehearsal.orders(batches: 24)

@@ -1,7 +1,8 @@
 /// A growable run of bytes with one owner: a connection's input or output, a batch's arena, a frame being built.
 ///
 /// Bytes are appended at the tail and consumed at the head; both are O(1) amortised. It never shrinks by itself:
-/// ``releaseExcess(keeping:)`` gives memory back after a burst. Memory is borrowed as `RawSpan` for one synchronous call.
+/// ``releaseExcess(keeping:)`` gives memory back after a burst. Memory is borrowed as `RawSpan` for one synchronous
+/// call.
 @safe
 public struct ByteBuffer: ~Copyable, @unchecked Sendable {  // unique owner of its allocation, like a C handle
     @usableFromInline var base: UnsafeMutableRawPointer

@@ -40,7 +40,8 @@ extension RawSpan {
         return compare(other) == 0
     }
 
-    /// Below, at or above zero as these bytes sort before, with or after `other`: unsigned bytes, then length. O(byteCount).
+    /// Below, at or above zero as these bytes sort before, with or after `other`: unsigned bytes, then length.
+    /// O(byteCount).
     @inlinable
     public func compare(_ other: RawSpan) -> Int {
         let common = Swift.min(byteCount, other.byteCount)

@@ -1,8 +1,8 @@
 internal import MartletCore
 internal import MartletRuntime
 
-/// The one writer of a backend handle: takes what all workers have queued, makes one batch and one sync of it, and tells
-/// each worker. While one batch is being synced the next gathers (group commit).
+/// The one writer of a backend handle: takes what all workers have queued, makes one batch and one sync of it, and
+/// tells each worker. While one batch is being synced the next gathers (group commit).
 final class Committer: Sendable {
     /// What a worker hears once its commit, and all before it, are done or failed.
     enum Outcome: Sendable {

@@ -2,7 +2,8 @@ internal import MartletCore
 internal import MartletRuntime
 internal import Synchronization
 
-/// A worker's way to its records: the core that its ReplicaCoordinator and Replica share, used on the worker's loop only.
+/// A worker's way to its records: the core that its ReplicaCoordinator and Replica share, used on the worker's loop
+/// only.
 ///
 /// Over a volatile backend, reads and writes go straight to the backend, inline. Over any other, records pass through
 /// the ``RecordTable``: what commands need is made resident first (``fetch(_:hash:)``), commands run on resident

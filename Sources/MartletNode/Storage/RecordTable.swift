@@ -2,8 +2,8 @@ internal import MartletCore
 
 /// A worker's record cache and pending table in one: open addressing by the stored key's hash, bounded by bytes.
 ///
-/// Entries that are loading, pinned or not yet committed stay; of the others the clock's hand evicts those that were not
-/// used since it last passed (GCLOCK with a small frequency, so that one scan does not flush what is used often).
+/// Entries that are loading, pinned or not yet committed stay; of the others the clock's hand evicts those that were
+/// not used since it last passed (GCLOCK with a small frequency, so that one scan does not flush what is used often).
 struct RecordTable {
     private var slots: [RecordEntry?] = Array(repeating: nil, count: 64)
     private var ring: [RecordEntry] = []

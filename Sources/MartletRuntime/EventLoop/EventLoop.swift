@@ -82,8 +82,8 @@ public protocol StreamHandler: AnyObject {
     func drained()
     /// The peer sends no more, but may still read: a client that shut its half down and waits for its replies.
     ///
-    /// - Returns: whether output is still to come, in which case the handler ends with ``ByteStream/closeAfterFlush()``;
-    ///   if not, the stream sends what was written and closes.
+    /// - Returns: whether output is still to come, in which case the handler ends with
+    /// ``ByteStream/closeAfterFlush()``;   if not, the stream sends what was written and closes.
     func inputEnded() -> Bool
     /// The stream is gone; the last call. `error` is nil when the peer, or `close`, ended it in order.
     func closed(_ error: StreamError?)

@@ -2,8 +2,8 @@ internal import Glibc
 
 /// A node's data directory, locked for this process and with its manifest checked.
 ///
-/// The lock is an `flock` on the file `LOCK` plus a table of the directories this process has open, since an `flock` and
-/// LMDB both let one process open a directory twice. The directory is 0700, files are 0600.
+/// The lock is an `flock` on the file `LOCK` plus a table of the directories this process has open, since an `flock`
+/// and LMDB both let one process open a directory twice. The directory is 0700, files are 0600.
 public final class DataDirectory: Sendable {
     public let path: String
     /// Whether the directory held no manifest before this open.

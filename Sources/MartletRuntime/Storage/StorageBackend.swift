@@ -89,8 +89,8 @@ public protocol StorageReader: AnyObject {
     func refresh()
 }
 
-/// A frozen view of a backend's contents. Released by its last reference; keeps space of later writes occupied till then.
-/// It may move between threads but is used by one at a time.
+/// A frozen view of a backend's contents. Released by its last reference; keeps space of later writes occupied till
+/// then. It may move between threads but is used by one at a time.
 public protocol StorageSnapshot: AnyObject, Sendable {
     /// As ``StorageReader/read(_:_:)``, of the frozen contents.
     func read(_ key: RawSpan, _ body: (RawSpan) -> Void) throws(StorageError) -> Bool

@@ -128,7 +128,8 @@ enum ClientCommands {
             """
     }
 
-    /// CLIENT KILL address, or CLIENT KILL [ID id] [TYPE type] [ADDR address] [LADDR address] [USER name] [SKIPME yes|no]
+    /// CLIENT KILL address, or CLIENT KILL [ID id] [TYPE type] [ADDR address] [LADDR address] [USER name] [SKIPME
+    /// yes|no]
     @Sendable static func kill(_ input: RawSpan, _ call: Invocation) {
         guard let filter = ClientFilter.parse(input, call) else { return }
         var killed = 0

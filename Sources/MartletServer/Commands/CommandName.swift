@@ -1,6 +1,7 @@
 import MartletCore
 
-/// A command's name as two words: up to 16 bytes, ASCII case folded, so that lookup neither allocates nor compares text.
+/// A command's name as two words: up to 16 bytes, ASCII case folded, so that lookup neither allocates nor compares
+/// text.
 struct CommandName: Hashable, Sendable {
     var low: UInt64
     var high: UInt64

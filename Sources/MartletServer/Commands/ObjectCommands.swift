@@ -30,7 +30,8 @@ enum ObjectCommands {
             summary: summary, group: "generic", since: since, handler: handler)
     }
 
-    /// Redis' choice for a value that SET has stored. (APPEND and SETRANGE leave `raw` there: that history is not kept.)
+    /// Redis' choice for a value that SET has stored. (APPEND and SETRANGE leave `raw` there: that history is not
+    /// kept.)
     @Sendable static func encoding(_ input: RawSpan, _ call: Invocation) {
         var name: StaticString = "raw"
         let found = call.transaction.read(input.extracting(call[2])) { value, _ in

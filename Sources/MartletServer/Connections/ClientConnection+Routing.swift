@@ -4,9 +4,9 @@ internal import MartletRuntime
 
 /// Running commands on a node of several workers, where a command's keys may belong to another worker.
 ///
-/// Commands that came together are taken in *windows*: each keyed command goes to its worker, one message per worker and
-/// window, the workers run them at the same time, and the replies are put together in the commands' order. A command of
-/// the connection, over a keyspace, or over keys of several workers ends the window before it.
+/// Commands that came together are taken in *windows*: each keyed command goes to its worker, one message per worker
+/// and window, the workers run them at the same time, and the replies are put together in the commands' order. A
+/// command of the connection, over a keyspace, or over keys of several workers ends the window before it.
 extension ClientConnection {
     /// Commands in one window at most.
     private static var windowLimit: Int { 1024 }

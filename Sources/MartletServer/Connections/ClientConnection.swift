@@ -4,9 +4,9 @@ internal import MartletRuntime
 
 /// One client's connection: takes commands off its bytes, runs them in order, sends the replies in order.
 ///
-/// Used on its worker's loop only, isolated to the worker's ReplicaCoordinator while commands run: one entry for all the
-/// commands that came together. It *stalls*, and keeps what comes meanwhile, while records are made resident, while a
-/// command runs that takes many turns, and while the client does not read its replies.
+/// Used on its worker's loop only, isolated to the worker's ReplicaCoordinator while commands run: one entry for all
+/// the commands that came together. It *stalls*, and keeps what comes meanwhile, while records are made resident,
+/// while a command runs that takes many turns, and while the client does not read its replies.
 final class ClientConnection: StreamHandler {
     let session: Session
     let door: FrontDoor
@@ -230,7 +230,8 @@ final class ClientConnection: StreamHandler {
         return session.replyMode != .on
     }
 
-    /// Drops the reply of a command that began under `mode`, unless the mode lets it through or it has turned replies on.
+    /// Drops the reply of a command that began under `mode`, unless the mode lets it through or it has turned replies
+    /// on.
     private func mute(_ call: Invocation, from start: Int, since mode: ReplyMode) {
         guard mode != .on, session.replyMode != .on else { return }
         call.reply.buffer.truncate(to: start)

@@ -3,8 +3,8 @@ public import MartletCore
 /// Splits a client's bytes into commands, RESP arrays or inline, as Redis 7.0.15 does, in place.
 ///
 /// It keeps where it stands in an unfinished command, so that bytes that trickle in are looked at once; offsets are
-/// relative to that command's first byte, which the caller keeps at the front of its buffer. Memory grows with the bytes
-/// that came, never with a count that a client claims. A bulk string's closing CRLF is not checked, as in Redis.
+/// relative to that command's first byte, which the caller keeps at the front of its buffer. Memory grows with the
+/// bytes that came, never with a count that a client claims. A bulk string's closing CRLF is not checked, as in Redis.
 public struct RESPParser: Sendable {
     /// What ``next(_:at:into:)`` found.
     public enum Step: Sendable {
