@@ -93,7 +93,7 @@ extension CommandGenerator {
             return step(
                 "object",
                 dice.pick([bytes("help"), bytes("freq") + [key()], bytes("x"), bytes("encoding"), bytes("freq", "")]))
-        default: return step("cluster", dice.pick([bytes("nosuch"), bytes("keyslot"), bytes("info", "x")]))
+        default: return step("cluster", dice.pick([bytes("nosuch"), bytes("keyslot")]))
         }
     }
 
