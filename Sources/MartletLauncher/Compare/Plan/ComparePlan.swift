@@ -77,7 +77,7 @@ struct ComparePlan: Sendable, Equatable {
                 steps: [.init(.load), .init(.a), .init(.c, .uniform)]),
         ],
         durability: "interval", levels: ["always", "interval", "none"], connections: 16, window: 8,
-        capacity: .milliseconds(600), latency: .milliseconds(1000), load: 0.7, seed: 1)
+        capacity: .milliseconds(500), latency: .milliseconds(800), load: 0.7, seed: 1)
 
     /// The full run.
     static let full = ComparePlan(

@@ -19,12 +19,15 @@ enum TerminalTable {
         }
         var text = aligned(rows)
         guard !report.durability.isEmpty else { return text }
-        var levels = [["durability", "backend", "writes", "p99", "lost after kill -9", "recovery"]]
+        var levels = [
+            ["durability", "backend", "writes", "p99", "lost after kill -9", "recovery", "lost at a power cut"]
+        ]
         for result in report.durability {
             levels.append([
                 result.level, result.backend, Figures.count(result.writesPerSecond) + "/s", Figures.time(result.p99),
                 result.lostAfterKill.map { "\($0) of \(result.acknowledged)" } ?? "-",
                 result.recoverySeconds.map { Figures.time($0 * 1e9) } ?? "-",
+                result.lostAfterPowerCut.map { "\($0) of \(result.acknowledgedBeforeCut ?? 0)" } ?? "-",
             ])
         }
         text += "\n" + aligned(levels)
