@@ -1,4 +1,5 @@
 import MartletClient
+import MartletCore
 import MartletNode
 import MartletRuntime
 import MartletServer
@@ -54,7 +55,7 @@ import Testing
         world.executor.run(for: .seconds(600))
         return outcome.withLock { outcome in
             outcome.trace = world.executor.trace.hash
-            outcome.events = world.executor.trace.events
+            outcome.events = world.executor.trace.count
             return outcome
         }
     }
