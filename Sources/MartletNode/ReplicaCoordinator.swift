@@ -1,5 +1,6 @@
 internal import MartletCore
 public import MartletRuntime
+internal import Synchronization
 
 /// Drives client operations to the replicas of their keys; one per worker.
 ///
@@ -29,6 +30,16 @@ public actor ReplicaCoordinator {
 
     /// Milliseconds since 1970, read anew.
     public var wallMilliseconds: Int64 { clock.wallMicroseconds / 1000 }
+
+    /// By keyspace how many records the node holds and how many of them expire; nil where they are not counted.
+    public var counts: [(records: Int, expiring: Int)?] {
+        store.keyspaces.map { keyspace in
+            guard keyspace.totals.isKnown.load(ordering: .relaxed) else { return nil }
+            return (
+                keyspace.totals.records.load(ordering: .relaxed), keyspace.totals.expiring.load(ordering: .relaxed)
+            )
+        }
+    }
 
     /// What has become of a commit.
     public enum CommitState: Sendable {

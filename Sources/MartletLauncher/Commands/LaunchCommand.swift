@@ -54,6 +54,7 @@ enum LaunchCommand: CommandLineCommand {
         _ given: GivenOptions, _ level: Log.Level
     ) async -> Int32 {
         let signals = SignalLine()
+        raiseDescriptorLimit()
         let log = StandardErrorLog.make(label: node.name, level: level)
         do {
             let running = try await RunningNode.start(
@@ -74,6 +75,14 @@ enum LaunchCommand: CommandLineCommand {
             Terminal.error("\(node.name): \(error)")
             return ExitCode.configuration
         }
+    }
+
+    /// Connections take a descriptor each; the system's soft limit is often 1024.
+    private static func raiseDescriptorLimit() {
+        var limit = rlimit()
+        guard unsafe getrlimit(__rlimit_resource_t(7), &limit) == 0 else { return }  // RLIMIT_NOFILE
+        limit.rlim_cur = limit.rlim_max
+        _ = unsafe setrlimit(__rlimit_resource_t(7), &limit)
     }
 
     private static func opening(

@@ -21,6 +21,7 @@ struct Information {
         case "replication": [("role", "master"), ("connected_slaves", "0"), ("master_repl_offset", "0")]
         case "cpu": cpu
         case "cluster": [("cluster_enabled", "0")]
+        case "keyspace": keyspaces
         case "martlet": martlet
         case "backend": backend
         default: []
@@ -64,6 +65,15 @@ struct Information {
             return "\(time.tv_sec)." + String(repeating: "0", count: 6 - micro.count) + micro
         }
         return [("used_cpu_sys", seconds(usage.ru_stime)), ("used_cpu_user", seconds(usage.ru_utime))]
+    }
+
+    /// As Redis: a line for each keyspace that holds keys; those not counted yet are left out.
+    private var keyspaces: Lines {
+        let counts = door.coordinator.assumeIsolated { $0.counts }
+        return counts.enumerated().compactMap { index, count in
+            guard let count, count.records > 0 else { return nil }
+            return ("db\(index)", "keys=\(count.records),expires=\(max(0, count.expiring)),avg_ttl=0")
+        }
     }
 
     private var martlet: Lines {
