@@ -69,7 +69,7 @@ struct CommandGenerator {
         guard case .exact = step.comparison, step.isAnswered, pending.isEmpty else { return }
         // what is valid of these is each server's own
         let name = String(decoding: step.arguments[0], as: UTF8.self)
-        guard !["command", "info", "scan", "config", "cluster", "hello"].contains(name) else { return }
+        guard !["command", "info", "scan", "config", "cluster", "client", "hello"].contains(name) else { return }
         if step.arguments.count > 1, dice.one(in: 2) {
             step.arguments.removeLast()
         } else {
