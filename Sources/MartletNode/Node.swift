@@ -53,12 +53,11 @@ public actor Node {
     /// Begins the node's own work: interval syncs, sweeps, the rest of a flush that a crash cut short.
     public func start() {
         for (worker, replica) in replicas.enumerated() {
-            // One sweeper is enough over shared contents; each worker erases through its own store.
-            guard worker == 0 else { continue }
             environment.spawn("sweep", on: worker) { await replica.sweep() }
-            for keyspace in settings.keyspaces.indices {
-                environment.spawn("reclaim", on: worker) { await replica.reclaim(keyspace: keyspace) }
-            }
+        }
+        let first = replicas[0]
+        for keyspace in settings.keyspaces.indices {
+            environment.spawn("reclaim") { await first.reclaim(keyspace: keyspace) }
         }
         if settings.durability == .interval { scheduleSync() }
     }
@@ -77,11 +76,8 @@ public actor Node {
 
     /// The worker that a key belongs to.
     public nonisolated func worker(of key: RawSpan) -> Int {
-        coordinators.count == 1 ? 0 : Int(Slot.of(key)) * Self.partitions / Slot.count % coordinators.count
+        Partition.worker(of: key, workers: coordinators.count)
     }
-
-    /// Q: equal arcs of slots.
-    static let partitions = 256
 
     /// Empties a keyspace: raises its generation, durably, on every worker, and erases the old one in the background.
     public func flush(keyspace: Int) async throws(StorageError) {

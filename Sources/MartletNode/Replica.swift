@@ -107,8 +107,9 @@ public actor Replica {
     /// Waits until all commits of this worker are done.
     func settled() async {
         guard !store.isInline else { return }
-        let target = store.openCommit
-        while store.committed + 1 < target || (store.hasOpenBatch && store.openCommit == target) {
+        // What the open turn has gathered is committed under the open number.
+        let newest = store.hasOpenBatch ? store.openCommit : store.openCommit - 1
+        while store.committed < newest {
             await withCheckedContinuation { (continuation: CheckedContinuation<Void, Never>) in
                 store.needTurnEnd()
                 store.whenCommitted { continuation.resume() }
@@ -214,8 +215,10 @@ public actor Replica {
                 return
             }
             sweepPlaces[keyspace] = page.next ?? 0
-            let residency = await makeResident(page.expired)
-            for storedKey in page.expired { erase(storedKey, keyspace: keyspace) }
+            // A record is written by the worker of its key alone: others may hold a newer one in their table.
+            let expired = page.expired.filter { store.owns(storedKey: $0) }
+            let residency = await makeResident(expired)
+            for storedKey in expired { erase(storedKey, keyspace: keyspace) }
             residency.release()
             // Few are expired here: the rest can wait for the next step.
             if page.expired.count * 10 < page.records || page.next == nil { return }

@@ -178,6 +178,15 @@ final class RecordStore {
 
     // MARK: Making records resident
 
+    /// Whether a stored key's client key belongs to this worker.
+    func owns(storedKey: [UInt8]) -> Bool {
+        withBytes(of: storedKey) { storedKey in
+            guard storedKey.byteCount >= StoredKey.prefixLength else { return false }
+            let key = storedKey.extracting(StoredKey.prefixLength..<storedKey.byteCount)
+            return Partition.worker(of: key, workers: settings.workers) == worker
+        }
+    }
+
     /// Makes the stored key of a client's key and returns the hash it is found by in memory.
     func locate(_ key: RawSpan, keyspace: Int, into storedKey: inout ByteBuffer) -> UInt64 {
         let state = keyspaces[keyspace]
