@@ -10,6 +10,7 @@ trap 'kill -9 "${pids[@]}" 2>/dev/null; rm -rf "$work"' EXIT
 
 ./martlet version >/dev/null
 martlet=.build/release/martlet
+export GLIBC_TUNABLES=glibc.malloc.hugetlb=1  # as ./martlet has it; jemalloc in redis-server is not concerned
 
 ticks() { awk '{print $14 + $15}' "/proc/$1/stat"; }
 calculate() { awk "BEGIN {printf \"%.3f\", $1}"; }
