@@ -13,7 +13,7 @@ martlet=.build/release/martlet
 export GLIBC_TUNABLES=glibc.malloc.hugetlb=1  # as ./martlet has it; jemalloc in redis-server is not concerned
 
 ticks() { awk '{print $14 + $15}' "/proc/$1/stat"; }
-calculate() { awk "BEGIN {printf \"%.3f\", $1}"; }
+calculate() { awk "BEGIN {printf \"%.3f\\n\", $1}"; }
 resident() { awk '{print $24 * 4096}' "/proc/$1/stat"; }
 median() { sort -n | awk '{v[NR] = $1} END {print NR % 2 ? v[(NR + 1) / 2] : (v[NR / 2] + v[NR / 2 + 1]) / 2}'; }
 

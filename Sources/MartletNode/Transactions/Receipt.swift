@@ -3,7 +3,7 @@ internal import MartletRuntime
 
 /// What a write is acknowledged with.
 public struct Receipt: Sendable, Equatable {
-    /// The stamp of the value written; of the value removed by a delete.
+    /// The stamp of the write; a client that returns its last one is never overtaken by an older write.
     public var stamp: UInt64
     /// The causal context that holds the write; empty after a delete that was collected at once.
     public var context: [UInt8]

@@ -248,8 +248,8 @@ public final class Transaction {
     public func deleteWithReceipt(_ key: RawSpan, token: RetryToken?, context: RawSpan?) throws(WriteRefusal) -> Receipt
     {
         _ = try decoded(context)
-        let stamp = facts(key)?.stamp ?? 0
         let existed = try delete(key)
+        let stamp = store.minting.stamp(wallMilliseconds: nowMilliseconds)
         let receipt = Receipt(stamp: stamp, context: [], existed: existed)
         if let token, failure == nil { store.tokens.remember(token, receipt, nowMilliseconds: nowMilliseconds) }
         return receipt
