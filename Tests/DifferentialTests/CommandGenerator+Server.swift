@@ -61,7 +61,7 @@ extension CommandGenerator {
     }
 
     private mutating func unknown() -> Step {
-        let names = ["nosuch", "ge", "gett", "get\0", "", "\r\n+OK", "get ", "client|id", "é", "martle"]
+        let names = ["nosuch", "ge", "gett", "", "\r\n+OK", "get ", "client|id", "é", "martle"]
         if dice.one(in: 4) {
             let name = [UInt8](repeating: 110, count: Int.random(in: 100...300, using: &dice))
             return Step(arguments: [name] + (0..<4).map { _ in value() })
