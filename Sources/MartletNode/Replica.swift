@@ -175,15 +175,7 @@ public actor Replica {
     private func commitOwn(
         durability: Durability = .none, _ build: (inout WriteBatch) -> Void
     ) async throws(StorageError) {
-        let commit = try store.applyOwn(durability: durability, build)
-        while commit > store.committed {
-            await withCheckedContinuation { (continuation: CheckedContinuation<Void, Never>) in
-                store.whenCommitted { continuation.resume() }
-            }
-            if store.hasFailed(commit) || store.failure != nil {
-                throw store.lastError ?? StorageError(.closed, "the commit failed")
-            }
-        }
+        try await store.finished(try store.applyOwn(durability: durability, build))
     }
 
     private func pause(_ duration: Duration) async {

@@ -88,15 +88,7 @@ public actor ReplicaCoordinator {
     /// Commits what a command over several workers wrote, as one batch; nil if that was done.
     public func commit(_ writes: GatheredWrites) async -> TransactionFailure? {
         do throws(StorageError) {
-            let commit = try store.applyGathered(writes)
-            while commit > store.committed {
-                await withCheckedContinuation { (continuation: CheckedContinuation<Void, Never>) in
-                    store.whenCommitted { continuation.resume() }
-                }
-                if store.hasFailed(commit) || store.failure != nil {
-                    throw store.lastError ?? StorageError(.closed, "the commit failed")
-                }
-            }
+            try await store.finished(try store.applyGathered(writes))
             return nil
         } catch {
             return TransactionFailure(error)

@@ -141,6 +141,20 @@ final class RecordStore {
     /// Runs `body` when the next commit is done or failed.
     func whenCommitted(_ body: @escaping () -> Void) { commitWaiters.append(body) }
 
+    /// Returns once a commit is done; throws why it failed.
+    func finished(_ commit: UInt64) async throws(StorageError) {
+        while commit > committed {
+            // Decided while the outcome is heard: once all have heard, a failed commit's number counts as passed.
+            let error: StorageError? = await withCheckedContinuation { continuation in
+                whenCommitted { [self] in
+                    let isDone = commit <= committed
+                    continuation.resume(returning: isDone ? nil : hasFailed(commit) ? lastError : failure)
+                }
+            }
+            if let error { throw error }
+        }
+    }
+
     /// Whether a commit failed: it is neither done nor can it still be done.
     func hasFailed(_ commit: UInt64) -> Bool { commit > committed && commit <= failedUpTo }
     private var failedUpTo: UInt64 = 0

@@ -204,14 +204,7 @@ final class ClientConnection: StreamHandler {
             mute(call, from: start, since: mode)
             finish(call, from: start, commit: 0)
         case .keys:
-            let transaction = call.transaction
-            transaction.begin(keyspace: session.keyspace, nowMilliseconds: now)
-            door.table.rows[row].handler(input, call)
-            let commit = transaction.end()
-            if let failure = transaction.failure {
-                call.reply.buffer.truncate(to: start)
-                call.reply.error(failure.reply)
-            }
+            let commit = door.perform(row, input, call, now, keyspace: session.keyspace, from: start)
             mute(call, from: start, since: mode)
             finish(call, from: start, commit: commit)
         case .keyspace:

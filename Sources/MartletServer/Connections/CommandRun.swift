@@ -81,15 +81,7 @@ final class CommandRun {
         let start = call.reply.buffer.count
         guard let row = door.table.find(input, call) else { return 0 }
         door.commands &+= 1
-        let transaction = call.transaction
-        transaction.begin(keyspace: keyspace, nowMilliseconds: now)
-        door.table.rows[row].handler(input, call)
-        let commit = transaction.end()
-        if let failure = transaction.failure {
-            call.reply.buffer.truncate(to: start)
-            call.reply.error(failure.reply)
-        }
-        return commit
+        return door.perform(row, input, call, now, keyspace: keyspace, from: start)
     }
 
     /// Whether no reply waits any more; those whose commit failed have become the error.

@@ -67,6 +67,20 @@ final class FrontDoor: ServerFacts {
         return connections.count
     }
 
+    /// Runs a keyed command in a transaction; its reply begins at `start`. Returns the commit to wait for.
+    func perform(
+        _ row: Int, _ input: RawSpan, _ call: Invocation, _ now: Int64, keyspace: Int, from start: Int
+    ) -> UInt64 {
+        call.transaction.begin(keyspace: keyspace, nowMilliseconds: now)
+        table.rows[row].handler(input, call)
+        let commit = call.transaction.end()
+        if let failure = call.transaction.failure {
+            call.reply.buffer.truncate(to: start)
+            call.reply.error(failure.reply)
+        }
+        return commit
+    }
+
     /// Lends each key that a command names; none if there is no such command.
     func forEachKey(_ input: RawSpan, _ arguments: [Range<Int>], _ body: (RawSpan) -> Void) {
         guard let row = table.row(input, arguments) else { return }
