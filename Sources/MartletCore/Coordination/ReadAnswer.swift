@@ -1,0 +1,90 @@
+/// What a replica holds of a key: nothing, or a record with a digest. Equal versions are equal records.
+public enum ReplicaVersion: Hashable, Sendable {
+    case notFound
+    /// The digest of the canonical record; tombstones are records too.
+    case found(UInt64)
+}
+
+/// What a replica says to a read.
+public enum ReadReply: Hashable, Sendable {
+    case version(ReplicaVersion)
+    /// It lost data and has not caught up: its not knowing proves nothing.
+    case unknownHere
+    /// It had a record that is damaged: as ``unknownHere``, and it is to be repaired.
+    case damaged
+    case refused(ReplicaRefusal)
+}
+
+/// What becomes of a read towards the replicas of its key.
+public enum ReadEvent: Hashable, Sendable {
+    /// A replica's answer; `isFull` if it answers a read of the data, which then came along if a record was found.
+    case reply(Int, ReadReply, isFull: Bool)
+    /// The link broke after the request was sent.
+    case lost(Int)
+    /// There was no link.
+    case notSent(Int)
+    /// Replicas have had their time: ask the next one. May come more than once, or never.
+    case speculate
+    /// The versions that a step asked to merge are merged, into a record with this digest.
+    case merged(digest: UInt64)
+    /// The replica at a position holds the merged version.
+    case wroteBack(Int)
+    /// It does not, or is not known to.
+    case notWrittenBack(Int)
+    /// The request's time is up.
+    case deadline
+}
+
+/// Which record answers a read.
+public enum ReadSource: Hashable, Sendable {
+    /// There is none.
+    case notFound
+    /// The one that came from the replica at a position.
+    case replica(Int)
+    /// The one that was merged.
+    case merged
+}
+
+/// Who answered a read.
+public struct ReadReceipt: Hashable, Sendable {
+    /// The owners whose answer counted.
+    public var owners: PositionSet
+    /// The fallbacks that filled in, because fewer than R owners answered.
+    public var fallbacks: PositionSet
+    /// Whether their versions differed.
+    public var differed: Bool
+
+    @inlinable
+    public init(owners: PositionSet, fallbacks: PositionSet, differed: Bool) {
+        self.owners = owners
+        self.fallbacks = fallbacks
+        self.differed = differed
+    }
+}
+
+/// How a read ended for the client.
+public enum ReadAnswer: Hashable, Sendable {
+    case value(ReadSource, ReadReceipt)
+    /// Too few answered, or too few took the merged version back.
+    case noQuorum(answers: Int, needed: Int)
+}
+
+/// What the coordinator has to do after an event. All sets are of positions.
+public struct ReadStep: Hashable, Sendable {
+    /// Ask these for their record.
+    public var readData = PositionSet()
+    /// Ask these for its digest.
+    public var readDigest = PositionSet()
+    /// Merge the records of these, one for each version found, and report ``ReadEvent/merged(digest:)``.
+    public var merge = PositionSet()
+    /// Write the merged record to these owners, and report how that went: the answer waits for it.
+    public var writeBack = PositionSet()
+    /// Write the record answered to these owners; nothing waits for it.
+    public var repair = PositionSet()
+    /// What to answer the client: present in exactly one step of an operation.
+    public var answer: ReadAnswer?
+    /// Nothing is to be expected any more: drop the operation. True in exactly one step, the last.
+    public var isFinished = false
+
+    @inlinable public init() {}
+}
