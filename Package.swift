@@ -47,12 +47,13 @@ let package = Package(
         c("CLibyaml", "Sources/CLibyaml", "yaml-0.1", "libyaml-dev"),
         c("CLZ4", "Sources/CLZ4", "liblz4", "liblz4-dev"),
         c("CZstd", "Sources/CZstd", "libzstd", "libzstd-dev"),
+        c("CSodium", "Sources/CSodium", "libsodium", "libsodium-dev"),
         c("CLMDB", "Plugins/CLMDB", "lmdb", "liblmdb-dev"),
         c("CRocksDB", "Plugins/CRocksDB", "rocksdb", "librocksdb-dev"),
 
         module("MartletCore", ["CXXHash"]),
         module("MartletRuntime", ["MartletCore"]),
-        module("MartletNode", ["MartletCore", "MartletRuntime", "CLZ4", "CZstd"]),
+        module("MartletNode", ["MartletCore", "MartletRuntime", "CLZ4", "CZstd", "CSodium"]),
         module("MartletIO", ["MartletCore", "MartletRuntime", "CLibuv"]),
         module("MartletServer", ["MartletCore", "MartletRuntime", "MartletNode"]),
         module("MartletConfiguration", ["MartletCore", "MartletRuntime", "CLibyaml"]),
@@ -104,6 +105,8 @@ let package = Package(
                 "MartletCore", "MartletRuntime", "MartletSimulator", "MartletNode", "MartletServer", "MartletClient",
                 "MemoryBackend",
             ]),
+        tests(
+            "TransportTests", ["MartletCore", "MartletRuntime", "MartletNode", "MartletIO", "MartletSimulator"]),
         tests("MartletIOTests", ["MartletCore", "MartletRuntime", "MartletIO"]),
         tests("DifferentialTests", ["MartletRuntime", "MartletNode", "MartletServer", "MartletLauncher"] + backends),
         tests("EngineBackendTests", ["MartletCore", "MartletRuntime"] + backends),

@@ -1,4 +1,5 @@
 internal import CLZ4
+internal import CSodium
 internal import CZstd
 
 /// The libraries this module runs with.
@@ -7,6 +8,7 @@ public enum NodeLibraries {
         [
             "lz4 \(unsafe String(cString: LZ4_versionString()))",
             "zstd \(unsafe String(cString: ZSTD_versionString()))",
+            "libsodium \(unsafe String(cString: sodium_version_string()))",
         ]
     }
 }

@@ -52,14 +52,19 @@ class PollHandle {
     /// Closes the descriptor now; libuv's handle follows at the end of its turn.
     func closeDescriptor() {
         guard descriptor >= 0 else { return }
+        Glibc.close(releaseDescriptor())
+    }
+
+    /// Gives up the descriptor, which is open, to whoever calls.
+    func releaseDescriptor() -> Int32 {
         unsafe uv_poll_stop(uv)
         interest = 0
-        Glibc.close(descriptor)
-        descriptor = -1
+        defer { descriptor = -1 }
         unsafe uv_close(UnsafeMutableRawPointer(uv).assumingMemoryBound(to: uv_handle_t.self)) { handle in
             guard let handle = unsafe handle else { return }
             unsafe Unmanaged<PollHandle>.fromOpaque(handle.pointee.data).release()
             unsafe UnsafeMutableRawPointer(handle).deallocate()
         }
+        return descriptor
     }
 }

@@ -227,9 +227,42 @@ final class UVStream: PollHandle, ByteStream {
         loop.gone.append(self)
     }
 
+    func move(to target: any EventLoop, _ begin: @escaping @Sendable (any ByteStream) -> (any StreamHandler)?) {
+        guard state == .open, !hasEnded, output.isEmpty, let target = target as? UVEventLoop else { return close() }
+        state = .closed
+        handler = nil
+        let luggage = Luggage(descriptor: releaseDescriptor(), remote: remote)
+        target.post { luggage.unpack(on: target, begin) }
+    }
+
     func announceClosed() {
         let listener = handler
         handler = nil
         listener?.closed(failure)
+    }
+}
+
+/// A connection on its way from one loop to another; if the other ends first, it is closed.
+private final class Luggage: Sendable {
+    private let descriptor: Lock<Int32>
+    private let remote: PackedAddress
+
+    init(descriptor: Int32, remote: PackedAddress) {
+        self.descriptor = Lock(descriptor)
+        self.remote = remote
+    }
+
+    deinit {
+        descriptor.withLock { if $0 >= 0 { Glibc.close($0) } }
+    }
+
+    func unpack(on loop: UVEventLoop, _ begin: (any ByteStream) -> (any StreamHandler)?) {
+        guard !loop.isStopping else { return }
+        let taken = descriptor.withLock { descriptor in
+            defer { descriptor = -1 }
+            return descriptor
+        }
+        let stream = UVStream(loop, descriptor: taken, remote: remote, isConnected: true)
+        if let handler = begin(stream) { stream.start(handler) } else { stream.close() }
     }
 }

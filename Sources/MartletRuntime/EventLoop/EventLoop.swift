@@ -70,6 +70,13 @@ public protocol ByteStream: AnyObject {
 
     /// Closes at once, unsent output is dropped; the handler hears ``StreamHandler/closed(_:)`` later in the turn.
     func close()
+
+    /// Hands the connection to another loop of the same process and kind: this stream and its handler hear no more, and
+    /// `begin` gets the connection's new stream on that loop and returns its handler, or nil to end it.
+    ///
+    /// For a connection that was accepted by the wrong worker, before anything was written to it. What was received
+    /// stays with the old handler.
+    func move(to loop: any EventLoop, _ begin: @escaping @Sendable (any ByteStream) -> (any StreamHandler)?)
 }
 
 /// What hears a stream's events; called on its loop only. The stream holds it strongly until `closed`.

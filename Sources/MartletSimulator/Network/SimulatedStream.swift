@@ -14,7 +14,7 @@ final class SimulatedStream: ByteStream {
         case end, reset
     }
 
-    let loop: SimulatedEventLoop
+    private(set) var loop: SimulatedEventLoop
     let number: UInt64
     let local: SocketAddress
     let peer: SocketAddress
@@ -229,6 +229,18 @@ final class SimulatedStream: ByteStream {
         leave(with: wasOrderly ? .end : .reset)
         failure = error
         loop.hasClosed(self)
+    }
+
+    func move(to target: any EventLoop, _ begin: @escaping @Sendable (any ByteStream) -> (any StreamHandler)?) {
+        guard state == .open, !hasEnded, output.isEmpty, let target = target as? SimulatedEventLoop else {
+            return close()
+        }
+        handler = nil
+        loop = target
+        target.input { [self] in
+            guard state == .open else { return }
+            if let handler = begin(self) { self.begin(handler) } else { close() }
+        }
     }
 
     /// Ends this side without telling its handler: its process died.
