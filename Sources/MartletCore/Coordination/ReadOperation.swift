@@ -5,7 +5,8 @@
 /// - R owners are asked at first, and the next one when one fails or the speculation timer fires;
 /// - R equal answers are the answer. Of R that differ, one record per version is merged, and the answer waits until R
 ///   owners hold the merged version: so quorum reads never go backwards (the write-back of Attiya, Bar-Noy and Dolev
-///   1995). Reads of one owner do not write back. Other owners found to differ are repaired afterwards, fallbacks never;
+///   1995). Reads of one owner do not write back. Other owners found to differ are repaired afterwards, fallbacks
+///   never;
 /// - an owner that answers *unknown here* or *damaged* does not count;
 /// - in sloppy keyspaces fallbacks are asked once R owners cannot be had, and fill in for those that do not answer. The
 ///   receipt names them; what such a read answers, a later one may not see.
@@ -240,7 +241,7 @@ extension ReadOperation {
         }
     }
 
-    /// Asks others in the place of those that failed; fallbacks if there are not enough owners; gives up if not even so.
+    /// Asks others in the place of those that failed; fallbacks if there are not enough owners; else gives up.
     private mutating func askMore(_ step: inout ReadStep) {
         let expected = versions.known.union(pending)
         let owners = expected.intersection(ownerSet)

@@ -57,7 +57,7 @@ struct ReadVersions: Hashable, Sendable {
         return having(version, among: positions) == positions
     }
 
-    /// For each version with a record among `positions`, the positions that have it, first the first one's. O(versions).
+    /// For each version with a record among `positions`, the positions that have it. O(versions).
     func forEachRecord(among positions: PositionSet, _ body: (PositionSet) -> Void) {
         var rest = found.intersection(positions)
         while let first = rest.first, let version = self[first] {

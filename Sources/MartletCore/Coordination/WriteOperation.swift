@@ -3,13 +3,13 @@
 /// A value driven by events (``start(reachable:able:)``, then ``receive(_:)``); it knows positions only. Rules:
 /// - it is answered once: *applied* when acknowledgements for W owners are in, each at the durability asked for; *not
 ///   applied* only if every replica it was handed to refused it, or it was handed to none; else *unknown*;
-/// - an owner that cannot be reached, whose link broke, or that is silent after the hint delay gets a stand-in in sloppy
-///   keyspaces: the next fallback of the walk holds a hint for it, which counts in that owner's place. An owner and its
-///   stand-in count once. In strict keyspaces there are no stand-ins;
+/// - an owner that cannot be reached, whose link broke, or that is silent after the hint delay gets a stand-in in
+///   sloppy keyspaces: the next fallback of the walk holds a hint for it, which counts in that owner's place. An owner
+///   and its stand-in count once. In strict keyspaces there are no stand-ins;
 /// - after the answer it goes on until every owner holds the write or the deadline has come.
 ///
-/// Events that come late, twice or for positions never asked change nothing they should not: an acknowledgement outweighs
-/// a refusal, a refusal outweighs a broken link. (Dynamo, DeCandia et al. 2007, sections 4.5 and 4.6, with the third
+/// Events that come late, twice or for positions never asked change nothing they should not: an acknowledgement
+/// outweighs a refusal, a refusal outweighs a broken link. (Dynamo, DeCandia et al. 2007, sections 4.5 and 4.6, with the third
 /// outcome told apart.) No allocation unless an owner needs a stand-in.
 public struct WriteOperation: Hashable, Sendable {
     /// Positions 0..<owners own the key.

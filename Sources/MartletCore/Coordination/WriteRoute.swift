@@ -1,7 +1,7 @@
 /// Who mints and coordinates a write: dots come from replicas of the key, never from a node that only passes it on.
 public enum WriteRoute: Hashable, Sendable {
-    /// This node: it owns the key, or, with `isStandIn`, no owner can be reached and it is the first healthy node of the
-    /// walk; then it mints under its own actor and keeps value and hint.
+    /// This node: it owns the key, or, with `isStandIn`, no owner can be reached and it is the first healthy node of
+    /// the walk; then it mints under its own actor and keeps value and hint.
     case here(isStandIn: Bool)
     /// The node at a position is handed the write.
     case handOver(to: Int, isStandIn: Bool)
@@ -13,8 +13,8 @@ public enum WriteRoute: Hashable, Sendable {
     ///
     /// - Parameters:
     ///   - owners: positions 0..<owners own the key.
-    ///   - fit: positions that are reachable, caught up as far as is known, with a sound clock, and that have not refused
-    ///     this write already. This node's own position is among them only if it is fit itself.
+    ///   - fit: positions that are reachable, caught up as far as is known, with a sound clock, and that have not
+    ///     refused this write already. This node's own position is among them only if it is fit itself.
     ///   - own: this node's position; nil if it is not on the list.
     ///   - isSloppy: whether a fallback may mint where no owner can.
     public static func write(owners: Int, fit: PositionSet, own: Int?, isSloppy: Bool) -> WriteRoute {
