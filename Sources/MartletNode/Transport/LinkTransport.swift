@@ -25,6 +25,8 @@ public final class LinkTransport: Transport {
         public var damaged: UInt64 = 0
         /// Messages not taken, for want of a link or of room.
         public var declined: UInt64 = 0
+
+        public init() {}
     }
 
     /// A link from a node with more workers than this one.

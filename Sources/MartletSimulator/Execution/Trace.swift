@@ -10,6 +10,8 @@ public struct Trace: Sendable {
         case listen, connect, refuse, accept, open, send, receive, end, close, reset, drain
         /// Noted by a workload or a checker.
         case note
+        /// A fault of the simulated network struck; the detail says which.
+        case fault
     }
 
     /// A hash of all events so far.
