@@ -103,7 +103,7 @@ let package = Package(
             "MartletSimulatorTests",
             [
                 "MartletCore", "MartletRuntime", "MartletSimulator", "MartletNode", "MartletServer", "MartletClient",
-                "MemoryBackend",
+                "MemoryBackend", "MartletBackendConformance",
             ]),
         tests(
             "TransportTests", ["MartletCore", "MartletRuntime", "MartletNode", "MartletIO", "MartletSimulator"]),

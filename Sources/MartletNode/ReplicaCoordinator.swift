@@ -68,21 +68,30 @@ public actor ReplicaCoordinator {
     // MARK: Commands over the keys of several workers
 
     /// Copies of the records of keys of this worker, once all commits of theirs are done.
-    public func copyRecords(of keys: [[UInt8]], keyspace: Int) async -> [RecordCopy] {
+    ///
+    /// What a commit wrote that failed meanwhile is read anew. Throws if a record cannot be read: that is not absence.
+    public func copyRecords(of keys: [[UInt8]], keyspace: Int) async throws(StorageError) -> [RecordCopy] {
         let residency = Residency()
-        residency.require(keys: keys, keyspace: keyspace, in: store)
-        while !residency.isReady {
-            await withCheckedContinuation { (continuation: CheckedContinuation<Void, Never>) in
-                store.whenLoaded { continuation.resume() }
-            }
-        }
-        while let newest = residency.entries.map(\.pendingCommit).max(), newest > store.committed {
-            await withCheckedContinuation { (continuation: CheckedContinuation<Void, Never>) in
-                store.whenCommitted { continuation.resume() }
-            }
-        }
         defer { residency.release() }
-        return keys.map { store.copy(of: $0, keyspace: keyspace) }
+        residency.require(keys: keys, keyspace: keyspace, in: store)
+        while true {
+            let isLoading = residency.entries.contains(where: \.isLoading)
+            guard isLoading || residency.entries.contains(where: { $0.pendingCommit > store.committed }) else { break }
+            await withCheckedContinuation { (continuation: CheckedContinuation<Void, Never>) in
+                if isLoading {
+                    store.whenLoaded { continuation.resume() }
+                } else {
+                    store.whenCommitted { continuation.resume() }
+                }
+            }
+        }
+        if let error = residency.entries.lazy.compactMap(\.loadError).first {
+            store.needTurnEnd()  // where entries that nobody needs are forgotten, so that the next command tries again
+            throw error
+        }
+        var copies: [RecordCopy] = []
+        for key in keys { copies.append(try store.copy(of: key, keyspace: keyspace)) }
+        return copies
     }
 
     /// Commits what a command over several workers wrote, as one batch; nil if that was done.

@@ -35,13 +35,14 @@ import Testing
     static func run(seed: UInt64) -> Outcome {
         let setup = Setup(seed: seed)
         let world = SimulatedEnvironment.make(seed: seed, workers: setup.workers)
+        let disk = SimulatedDisk(SimulatedDisk.Settings(readsMayBlock: true), on: world.executor)
         let outcome = Lock(Outcome())
         world.environment.spawn("node") {
             do {
                 var settings = NodeSettings(cluster: "sim", name: "n1", durability: setup.isVolatile ? .none : .always)
                 settings.workers = setup.workers
                 settings.cacheBytes = seed % 2 == 0 ? 0 : 64 << 10
-                let kind = setup.isVolatile ? BackendKind.memory : DurableStandIn.kind
+                let kind = setup.isVolatile ? BackendKind.memory : disk.kind
                 let node = try Node.open(settings, NodeOpening(kind: kind, path: ""), in: world.environment)
                 await node.start()
                 let server = try await Server.open(Server.Settings(address: address), for: node)
@@ -195,27 +196,4 @@ extension String {
     fileprivate func components(separatedByCRLF: Void) -> [String] {
         split(separator: "\r\n", omittingEmptySubsequences: false).map(String.init)
     }
-}
-
-/// The memory backend as one whose commits need a writer and whose reads may block, as a disk's do.
-private final class DurableStandIn: StorageBackend {
-    static let kind = BackendKind(
-        name: "stand-in", summary: "", version: "", needsDirectory: { _ in false }, settings: []
-    ) { opening throws(StorageError) in DurableStandIn(try BackendKind.memory.open(opening)) }
-
-    private let inner: any StorageBackend
-    let properties = BackendProperties(
-        name: "stand-in", isVolatile: false, readsMayBlock: true, maximumDurability: .always)
-
-    init(_ inner: any StorageBackend) { self.inner = inner }
-
-    func makeReader() throws(StorageError) -> any StorageReader { try inner.makeReader() }
-    func apply(_ batch: borrowing WriteBatch, durability: Durability) throws(StorageError) {
-        try inner.apply(batch, durability: .none)
-    }
-    func sync() throws(StorageError) {}
-    func snapshot() throws(StorageError) -> any StorageSnapshot { try inner.snapshot() }
-    func checkpoint(to directory: String) throws(StorageError) { try inner.checkpoint(to: directory) }
-    func statistics() -> StorageStatistics { inner.statistics() }
-    func close() throws(StorageError) { try inner.close() }
 }

@@ -5,13 +5,13 @@ internal import Synchronization
 /// Records of keys of several workers, read and written together.
 extension RecordStore {
     /// A copy of the record of a key, which is resident unless the store works inline.
-    func copy(of key: [UInt8], keyspace: Int) -> RecordCopy {
+    func copy(of key: [UInt8], keyspace: Int) throws(StorageError) -> RecordCopy {
         var storedKey = ByteBuffer(capacity: 64)
         let hash = withBytes(of: key) { locate($0, keyspace: keyspace, into: &storedKey) }
         var copy = RecordCopy(storedKey: storedKey.copy(), record: nil)
-        storedKey.withBytes { storedKey in
+        try storedKey.withBytes { storedKey throws(StorageError) in
             if isInline {
-                _ = try? reader.read(storedKey) { copy.record = $0.array }
+                _ = try reader.read(storedKey) { copy.record = $0.array }
             } else if let entry = table.find(storedKey, hash: hash) {
                 _ = entry.withRecord { copy.record = $0.array }
             }

@@ -75,6 +75,7 @@ final class RecordStore {
         submitLoads()
         let counted = counters
         published.withLock { $0 = counted }
+        if hasUnreadable { forgetUnreadable() }
         if !isInline { table.evict(to: cacheLimit, committed: committed) }
     }
 
@@ -249,6 +250,7 @@ final class RecordStore {
         } catch {
             entry.storeAbsence()
             entry.loadError = error
+            hasUnreadable = true
         }
         entry.isLoading = false
         table.resized(entry, from: before)
@@ -257,6 +259,16 @@ final class RecordStore {
 
     /// Runs `body` when some records that were asked for have become resident.
     func whenLoaded(_ body: @escaping () -> Void) { loadWaiters.append(body) }
+
+    /// Whether a record could not be read: its entry leaves the table once nobody needs it, so that the next command
+    /// tries again.
+    private var hasUnreadable = false
+
+    private func forgetUnreadable() {
+        table.removeAll { $0.loadError != nil && $0.pins == 0 && !$0.isLoading }
+        hasUnreadable = false
+        table.forEach { if $0.loadError != nil { hasUnreadable = true } }
+    }
 
     private func submitLoads() {
         guard let reads, !loading.isEmpty else { return }
@@ -281,7 +293,7 @@ final class RecordStore {
         let waiters = loadWaiters
         loadWaiters = []
         for waiter in waiters { waiter() }
-        if batch.error != nil { table.removeAll { $0.loadError != nil && $0.pins == 0 } }
+        if batch.error != nil { hasUnreadable = true }
         needTurnEnd()
     }
 }

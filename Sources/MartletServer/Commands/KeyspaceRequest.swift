@@ -42,9 +42,7 @@ enum KeyspaceRequest: Sendable {
             case .keys(let pattern): try await keys(pattern, node.replicas[worker], keyspace, &writer)
             case .size: writer.integer(try await node.count(keyspace: keyspace))
             case .randomKey: try await randomKey(node, worker, keyspace, &writer)
-            case .flush(let keyspaces):
-                for keyspace in keyspaces { try await node.flush(keyspace: keyspace) }
-                writer.ok()
+            case .flush(let keyspaces): try await flush(keyspaces, node, &writer)
             case .countKeysInSlot(let slot):
                 let page = try await node.replicas[worker].page(
                     keyspace: keyspace, from: UInt64(slot) << 40, limit: .max, slot: slot)
@@ -55,6 +53,19 @@ enum KeyspaceRequest: Sendable {
             writer.error(TransactionFailure(error).reply)
         }
         return writer.buffer.copy()
+    }
+
+    private func flush(_ keyspaces: [Int], _ node: Node, _ writer: inout ReplyWriter) async throws(StorageError) {
+        for (done, keyspace) in keyspaces.enumerated() {
+            do throws(StorageError) {
+                try await node.flush(keyspace: keyspace)
+            } catch {
+                // Some are empty already: it is neither applied nor not applied.
+                guard done > 0 else { throw error }
+                return writer.error("UNKNOWN \(done) of \(keyspaces.count) keyspaces are flushed: \(error.message)")
+            }
+        }
+        writer.ok()
     }
 
     private func scan(

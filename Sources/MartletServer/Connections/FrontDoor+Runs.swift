@@ -60,25 +60,38 @@ struct GatheredCommand: Sendable {
     /// Runs it from the loop of the worker `home`; answers the encoded reply.
     func reply(node: Node, doors: [Confined<FrontDoor>], home: Int) async -> [UInt8] {
         await node.multiKeyGate.enter()
-        var records: [RecordCopy] = []
-        for (worker, keys) in keys {
-            await on(doors[worker]) { $0.hold() }
-            records += await node.coordinators[worker].copyRecords(of: keys, keyspace: keyspace)
-        }
-        let copies = records
-        var (reply, writes) = await on(doors[home]) { perform($0, over: copies) }
-        if let writes {
-            if let failure = await node.coordinators[home].commit(writes) {
-                var writer = ReplyWriter(version: version)
-                writer.error(failure.reply)
-                reply = writer.buffer.copy()
-            } else {
-                for (worker, _) in keys { await node.coordinators[worker].install(writes.records) }
-            }
+        var reply: [UInt8]
+        do throws(StorageError) {
+            reply = try await replyHolding(node, doors, home)
+        } catch {
+            reply = refusal(TransactionFailure(error))
         }
         for (worker, _) in keys { await on(doors[worker]) { $0.letGo() } }
         await node.multiKeyGate.leave()
         return reply
+    }
+
+    /// Reads, runs and commits it while no other command runs at the keys' workers, which are let go after it.
+    private func replyHolding(
+        _ node: Node, _ doors: [Confined<FrontDoor>], _ home: Int
+    ) async throws(StorageError) -> [UInt8] {
+        var records: [RecordCopy] = []
+        for (worker, keys) in keys {
+            await on(doors[worker]) { $0.hold() }
+            records += try await node.coordinators[worker].copyRecords(of: keys, keyspace: keyspace)
+        }
+        let copies = records
+        let (reply, writes) = await on(doors[home]) { perform($0, over: copies) }
+        guard let writes else { return reply }
+        if let failure = await node.coordinators[home].commit(writes) { return refusal(failure) }
+        for (worker, _) in keys { await node.coordinators[worker].install(writes.records) }
+        return reply
+    }
+
+    private func refusal(_ failure: TransactionFailure) -> [UInt8] {
+        var writer = ReplyWriter(version: version)
+        writer.error(failure.reply)
+        return writer.buffer.copy()
     }
 
     private func on<R: Sendable>(_ door: Confined<FrontDoor>, _ body: @escaping @Sendable (FrontDoor) -> R) async -> R {

@@ -10,8 +10,10 @@ public struct SimulatedEnvironment: Sendable {
     public let network: SimulatedNetwork
     /// The node's own clock, which can be set wrong.
     public let clock: VirtualClock
-    /// The node's loops, which can crash.
+    /// The node's loops.
     public let loops: [SimulatedEventLoop]
+    /// The process they are threads of, which can be paused and killed.
+    public let process: SimulatedProcess
 
     /// A world of one node.
     ///
@@ -23,18 +25,21 @@ public struct SimulatedEnvironment: Sendable {
         return make(on: executor, network: SimulatedNetwork(executor), workers: workers, log: log)
     }
 
-    /// One more node of a world.
+    /// One more node of a world, or a node's next process: `clock` and `disk` are then those it had.
     public static func make(
-        on executor: SimulationExecutor, network: SimulatedNetwork, workers: Int, log: Log = .silent
+        on executor: SimulationExecutor, network: SimulatedNetwork, workers: Int, log: Log = .silent,
+        clock: VirtualClock? = nil, disk: SimulatedDisk? = nil
     ) -> SimulatedEnvironment {
         precondition(workers > 0)
-        let clock = VirtualClock(executor)
-        let loops = (0..<workers).map { _ in SimulatedEventLoop(executor, network: network) }
+        let clock = clock ?? VirtualClock(executor)
+        let process = SimulatedProcess(disk: disk)
+        let loops = (0..<workers).map { _ in SimulatedEventLoop(executor, network: network, process: process) }
         let environment = NodeEnvironment(
             loops: loops, clock: clock, random: executor.random.split(), log: log
-        ) { _ in SimulatedBlockingExecutor(executor) }
+        ) { _ in SimulatedBlockingExecutor(executor, process: process) }
         return SimulatedEnvironment(
-            environment: environment, executor: executor, network: network, clock: clock, loops: loops)
+            environment: environment, executor: executor, network: network, clock: clock, loops: loops,
+            process: process)
     }
 
     /// The same network and schedule for another node.
@@ -42,6 +47,6 @@ public struct SimulatedEnvironment: Sendable {
         Self.make(on: executor, network: network, workers: workers, log: log)
     }
 
-    /// Ends the node as a crash does: its loops stop where they are, its peers hear resets.
-    public func crash() { for loop in loops { loop.crash() } }
+    /// Ends the node as a crash does: its threads stop where they are, its peers hear resets. Its tasks never end.
+    public func crash() { process.kill() }
 }

@@ -21,12 +21,16 @@ public final class SimulatedEventLoop: EventLoop, @unchecked Sendable {  // conf
     private var dirty: [SimulatedStream] = []
     private var gone: [SimulatedStream] = []
     private var isReady = false
-    private(set) var isStopped = false
+    /// The process it is a thread of; paused and killed with it.
+    let process: SimulatedProcess
+    var isStopped: Bool { process.state == .dead }
 
-    public init(_ executor: SimulationExecutor, network: SimulatedNetwork) {
+    public init(_ executor: SimulationExecutor, network: SimulatedNetwork, process: SimulatedProcess? = nil) {
         self.executor = executor
         self.network = network
+        self.process = process ?? SimulatedProcess()
         lane = executor.nextLane()
+        self.process.add(self)
     }
 
     public var now: MonotonicTime { executor.now }
@@ -36,14 +40,16 @@ public final class SimulatedEventLoop: EventLoop, @unchecked Sendable {  // conf
 
     /// Has the loop take its turn once the seed picks it.
     private func wake() {
-        guard !isReady, !isStopped else { return }
+        guard !isReady, process.state == .running else { return }
         isReady = true
         executor.makeReady(self)
     }
 
+    /// Goes on after a pause with what came meanwhile.
+    func goOn() { if !inputs.isEmpty || !dirty.isEmpty || hasJobs { wake() } }
+
     /// Adds an input event: bytes that came, a timer that is due.
     func input(_ event: @escaping () -> Void) {
-        guard !isStopped else { return }
         inputs.append(event)
         wake()
     }
@@ -51,7 +57,7 @@ public final class SimulatedEventLoop: EventLoop, @unchecked Sendable {  // conf
     /// Input callbacks, jobs until none is left, the turn's end, and one flush for each stream that wrote.
     func turn() {
         isReady = false
-        guard !isStopped else { return }
+        guard process.state == .running else { return }
         let events = inputs
         inputs.removeAll(keepingCapacity: true)
         for event in events { event() }
@@ -115,11 +121,14 @@ public final class SimulatedEventLoop: EventLoop, @unchecked Sendable {  // conf
         wake()
     }
 
-    /// Ends the loop as a crash does: nothing of it runs any more, its peers hear a reset. Its tasks never end.
-    public func crash() {
-        isStopped = true
+    /// Ends the loop's process as a crash does: nothing of it runs any more, its peers hear a reset.
+    public func crash() { process.kill() }
+
+    /// Its process died. What it still had to do is kept for ever and not done: a task that was suspended cannot end,
+    /// and a continuation that was dropped would complain.
+    func die() {
         network.crash(self)
-        (inputs, ready, endings, dirty, gone) = ([], [], [], [], [])
+        _ = unsafe Unmanaged.passRetained(self)
     }
 
     // MARK: EventLoop

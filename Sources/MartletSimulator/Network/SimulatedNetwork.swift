@@ -1,5 +1,5 @@
 internal import Glibc
-internal import MartletRuntime
+public import MartletRuntime
 
 /// The network of a simulation: streams between loops, in memory, with delays and segments drawn from the seed.
 ///
@@ -89,6 +89,16 @@ public final class SimulatedNetwork: @unchecked Sendable {  // confined to the s
 
     func forget(_ listener: SimulatedListener) { listeners.removeAll { $0 === listener } }
     func forget(_ stream: SimulatedStream) { streams.removeAll { $0 === stream } }
+
+    /// Breaks streams that lead to `address`, each with this probability: both ends hear a reset.
+    ///
+    /// - Returns: how many broke.
+    @discardableResult
+    public func breakStreams(to address: SocketAddress, probability: Double) -> Int {
+        let broken = streams.filter { $0.peer == address && !$0.isConnecting && random.happens(probability) }
+        for stream in broken { stream.breakOff() }
+        return broken.count
+    }
 
     /// Resets all streams of a loop and closes its listeners, without a word to its own handlers.
     func crash(_ loop: SimulatedEventLoop) {

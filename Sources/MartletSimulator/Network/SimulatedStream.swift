@@ -243,6 +243,13 @@ final class SimulatedStream: ByteStream {
         }
     }
 
+    /// The connection breaks on its way: each side hears of it, after what arrived there before.
+    func breakOff() {
+        let other = other
+        executor.schedule(after: network.delay()) { [self] in arrive(.reset) }
+        if let other { executor.schedule(after: network.delay()) { other.arrive(.reset) } }
+    }
+
     /// Ends this side without telling its handler: its process died.
     func vanish() {
         guard state != .closed else { return }

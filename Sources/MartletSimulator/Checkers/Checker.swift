@@ -1,0 +1,116 @@
+public import MartletRuntime
+
+/// Judges one invariant over what a simulation left.
+public protocol Checker {
+    /// The invariant in a few words, with its number in the test regime: `I4 regular reads`.
+    static var name: String { get }
+    /// What broke it, each in a sentence; none if it held.
+    static func violations(in evidence: Evidence) -> [String]
+}
+
+/// What a simulation left: all that checkers look at.
+public struct Evidence: Sendable {
+    public var history: History
+    /// Where crashes may have taken acknowledged writes, because the durability asked for allows it.
+    public var losses: [Loss] = []
+    /// How far two readings of a calendar at one moment may have been apart, over all nodes and the whole run.
+    public var clockSpread = Duration.zero
+    /// Keys whose stored records were damaged: they may be unreadable where no other replica holds them.
+    public var damagedKeys: Set<History.Key> = []
+    /// What each key held when all was well again; a key that could not be read has no entry here.
+    public var finals: [History.Key: Final] = [:]
+    /// Whether nothing went wrong on purpose.
+    public var isFaultFree = false
+    /// Whether keys that are set together are so at once: where one node holds them all.
+    public var setsAreAtomic = true
+    /// What servers answered that no server may answer.
+    public var complaints: [String] = []
+    /// Writes with their causal contexts, in keyspaces that keep siblings.
+    public var siblings: [SiblingWrite] = []
+    /// By key the siblings that were left.
+    public var finalSiblings: [History.Key: Set<UInt64>] = [:]
+    /// Digests of the partitions that each replica holds.
+    public var digests: [ReplicaDigest] = []
+    /// Sizes that must not exceed a bound.
+    public var sizes: [SizeSample] = []
+
+    public init(_ history: History = History()) { self.history = history }
+
+    /// What a key held at last.
+    public enum Final: Sendable, Equatable {
+        case content(History.Content)
+        case number(Int64)
+        case unreadable(String)
+    }
+
+    /// A crash that took what was acknowledged at a durability that it does not survive.
+    public struct Loss: Sendable, Equatable {
+        /// Everything written from here on may be gone...
+        public var from: MonotonicTime
+        /// ...since this moment.
+        public var at: MonotonicTime
+
+        public init(from: MonotonicTime, at: MonotonicTime) {
+            self.from = from
+            self.at = at
+        }
+    }
+
+    /// A write in a keyspace that keeps siblings.
+    public struct SiblingWrite: Sendable, Equatable {
+        public var key: History.Key
+        public var value: UInt64
+        /// The values that its context held: those it replaces, and all that they replaced.
+        public var replaces: Set<UInt64>
+        public var isAcknowledged: Bool
+
+        public init(key: History.Key, value: UInt64, replaces: Set<UInt64>, isAcknowledged: Bool) {
+            self.key = key
+            self.value = value
+            self.replaces = replaces
+            self.isAcknowledged = isAcknowledged
+        }
+    }
+
+    /// What one owner holds of a partition.
+    public struct ReplicaDigest: Sendable, Equatable {
+        public var partition: Int
+        public var node: Int
+        public var digest: UInt64
+
+        public init(partition: Int, node: Int, digest: UInt64) {
+            self.partition = partition
+            self.node = node
+            self.digest = digest
+        }
+    }
+
+    /// A size and what it may be at most.
+    public struct SizeSample: Sendable, Equatable {
+        public var name: String
+        public var size: Int
+        public var limit: Int
+
+        public init(name: String, size: Int, limit: Int) {
+            self.name = name
+            self.size = size
+            self.limit = limit
+        }
+    }
+}
+
+/// The checkers of every simulation.
+public enum Checkers {
+    public static var all: [any Checker.Type] {
+        [
+            AcknowledgedWrites.self, GreatestStamps.self, MaximalSiblings.self, RegularReads.self, ForwardReads.self,
+            OwnWrites.self, EqualDigests.self, NoResurrection.self, NoLateValues.self, RefusedWrites.self, Bounds.self,
+            NoForeignBytes.self, NoComplaints.self, CountedOnce.self, SetTogether.self,
+        ]
+    }
+
+    /// What all of them found, each under its invariant's name.
+    public static func violations(in evidence: Evidence) -> [String] {
+        all.flatMap { checker in checker.violations(in: evidence).map { "\(checker.name): \($0)" } }
+    }
+}

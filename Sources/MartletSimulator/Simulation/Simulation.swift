@@ -1,0 +1,160 @@
+internal import MartletCore
+internal import MartletRuntime
+
+/// One seed, from the world it draws to the verdict: a workload under a plan of faults, then all faults off and a
+/// liveness phase, then the checkers.
+///
+/// ```swift
+/// let result = Simulation.run(.oneNode, seed: 42)
+/// print(result.violations, result.traceHash)
+/// ```
+public final class Simulation {
+    private let settings: SimulationSettings
+    private let executor: SimulationExecutor
+    private let network: SimulatedNetwork
+    private let cluster: any SimulatedCluster
+    private let injector: FaultInjector
+    private let workload: Workload
+    private let clients: SimulatedEnvironment
+    private let plan: FaultPlan
+    private var history = History()
+    private var finals: [History.Key: Evidence.Final] = [:]
+    private var complaints: [String] = []
+    private var isOver = false
+    private var result: SimulationResult
+
+    /// Runs a seed on the calling thread, in about a hundredth of its virtual time.
+    ///
+    /// - Parameter faults: instead of those the seed draws, to find out which of them matter.
+    public static func run(
+        _ settings: SimulationSettings, seed: UInt64, faults: [PlannedFault]? = nil
+    ) -> SimulationResult {
+        Simulation(settings, seed: seed, faults: faults).run()
+    }
+
+    private init(_ settings: SimulationSettings, seed: UInt64, faults: [PlannedFault]?) {
+        self.settings = settings
+        executor = SimulationExecutor(seed: seed)
+        let random = executor.random
+        let choices = WorldChoices(settings, random: random.split())
+        network = SimulatedNetwork(executor)
+        let node = OneNodeCluster(executor: executor, network: network, choices: choices)
+        node.disk.plantedBug = settings.plantedBug
+        cluster = node
+        injector = FaultInjector(executor)
+        var load = settings.workload
+        load.skew = choices.skew
+        load.thinkTime = choices.thinkTime
+        workload = Workload(load, random: random.split())
+        clients = SimulatedEnvironment.make(on: executor, network: network, workers: 1)
+        var possible = settings.faults
+        possible.rates.removeAll { !node.canMeet($0.kind) }
+        let drawn = FaultPlan.draw(possible, nodes: 1, span: settings.faultTime, random: random.split())
+        plan = faults.map { FaultPlan($0) } ?? drawn
+        result = SimulationResult(seed: seed, world: choices.shown, plan: plan.faults)
+    }
+
+    private func run() -> SimulationResult {
+        cluster.register(with: injector)
+        cluster.start()
+        injector.begin(plan)
+        let random = executor.random.split()
+        for number in 0..<workload.settings.clients { startClient(number, random.split()) }
+        let begin = executor.now
+        executor.run(for: settings.faultTime)
+        result.faultSeconds = Double(executor.now.since(begin).inNanoseconds) / 1e9
+        injector.heal()
+        isOver = true
+        recover(random.split())
+        judge()
+        result.simulatedSeconds = Double(executor.now.since(begin).inNanoseconds) / 1e9
+        return result
+    }
+
+    private func startClient(_ number: Int, _ random: SeededRandomSource) {
+        let client = SimulatedClient(
+            number, on: clients.loops[0], to: cluster.clientAddresses, random: random,
+            patience: workload.settings.patience,
+            next: { [unowned self] in isOver ? nil : (workload.next(), workload.pause()) },
+            record: { [unowned self] in history.operations.append($0) },
+            complain: { [unowned self] in complaints.append($0) })
+        let start = Duration.milliseconds(1 + number * 3)
+        clients.loops[0].schedule(after: start) { client.start() }
+    }
+
+    // MARK: The liveness phase
+
+    /// All is off: a write must be taken and every key be read, again and again until it is answered.
+    private func recover(_ random: SeededRandomSource) {
+        let script = workload.readsOfAll()
+        var place = 0
+        let client = SimulatedClient(
+            workload.settings.clients, on: clients.loops[0], to: cluster.clientAddresses, random: random,
+            patience: workload.settings.patience,
+            next: { place < script.count ? (script[place], .milliseconds(place == 0 ? 100 : 0)) : nil },
+            record: { [unowned self] operation in
+                history.operations.append(operation)
+                if note(operation) { place += 1 }
+            },
+            complain: { [unowned self] in complaints.append($0) })
+        clients.loops[0].schedule(after: .milliseconds(1)) { client.start() }
+        let deadline = executor.now.advanced(by: settings.livenessTime)
+        _ = executor.run { client.hasEnded || executor.now > deadline }
+        if place < script.count {
+            result.violations.append(
+                "liveness: with all faults off for \(settings.livenessTime.shown), \(script[place].keys) is not served: "
+                    + (history.operations.last.map { "\($0)" } ?? "nothing was ever answered"))
+            return
+        }
+        var failures: [String]?
+        cluster.stop { failures = $0 }
+        let end = executor.now.advanced(by: .seconds(30))
+        _ = executor.run { failures != nil || executor.now > end }
+        result.violations += (failures ?? ["the node did not stop within 30 s"]).map { "liveness: \($0)" }
+    }
+
+    /// Notes what a key holds at last; false if that has to be asked again.
+    private func note(_ operation: History.Operation) -> Bool {
+        switch operation.outcome {
+        case .notApplied: return false
+        case .unknown(let text):
+            // Damage does not heal by waiting, where no other replica holds the record.
+            guard text.contains("damaged") else { return false }
+            for key in operation.keys { finals[key] = .unreadable(text) }
+        case .number(let number): finals[operation.keys[0]] = .number(number)
+        case .ok(let contents):
+            for (key, content) in zip(operation.keys, contents) { finals[key] = .content(content) }
+        }
+        return true
+    }
+
+    // MARK: The verdict
+
+    private func judge() {
+        var evidence = Evidence(history)
+        evidence.finals = finals
+        evidence.complaints = complaints
+        evidence.isFaultFree = plan.faults.isEmpty
+        cluster.testify(&evidence)
+        // One sick key of a group makes them all unreadable: those that are well are not to blame.
+        for key in evidence.damagedKeys where key.family == .group {
+            evidence.damagedKeys.formUnion(Workload.group(key.index / Workload.groupSize))
+        }
+        result.violations += Checkers.violations(in: evidence)
+        result.operations = history.operations.count
+        result.acknowledged = history.operations.count(where: \.isAcknowledged)
+        result.fired = Dictionary(uniqueKeysWithValues: injector.fired.map { ($0.key.name, $0.value) })
+        result.rarePaths = cluster.rarePaths.filter { $0.value > 0 }
+        result.events = executor.trace.count
+        result.traceHash = executor.trace.hash
+        if !result.violations.isEmpty { result.lastEvents = lastEvents(200) }
+    }
+
+    /// The last operations and faults, in the order of time.
+    private func lastEvents(_ count: Int) -> [String] {
+        let events =
+            history.operations.map { (time: $0.returned, text: "\($0)") }
+            + injector.log.map { (time: $0.time, text: "\($0.time.shown) fault \($0.text)") }
+        return events.sorted { $0.time < $1.time }.suffix(count).map(\.text)
+    }
+}

@@ -1,0 +1,73 @@
+public import MartletRuntime
+
+/// What a simulation file asks for: what each seed draws its world from.
+public struct SimulationSettings: Sendable {
+    public var name: String
+    /// How long faults happen, in virtual time.
+    public var faultTime = Duration.seconds(60)
+    /// How long the cluster has to be well again after them.
+    public var livenessTime = Duration.seconds(60)
+    public var workload = Workload.Settings()
+    public var faults: FaultPlan.Settings
+    /// Worker loops of a node.
+    public var workers = 1...4
+    /// What writes are acknowledged at, one of them for each seed.
+    public var durabilities: [Durability] = [.always, .always, .interval, .none]
+    /// The share of the seeds whose nodes keep nothing on disk, in percent.
+    public var volatile = 15
+    /// A bug that is planted to prove the checkers; never in a file.
+    public var plantedBug: PlantedBug?
+
+    public init(name: String, faults: FaultPlan.Settings) {
+        self.name = name
+        self.faults = faults
+    }
+
+    /// The faults that one node alone can meet, each at most so often a simulated minute.
+    public static let oneNodeFaults = FaultPlan.Settings(rates: [
+        (.crash, 8), (.crashAtSync, 8), (.pause, 8), (.slowDisk, 6), (.stalledDisk, 6), (.fullDisk, 8), (.syncError, 6),
+        (.writeError, 6), (.readError, 10), (.bitFlip, 10), (.clockJump, 6), (.clockDrift, 4), (.connectionReset, 20),
+        (.slowNetwork, 4),
+    ])
+
+    /// One node alone, with all that can befall it.
+    public static let oneNode = SimulationSettings(name: "one-node", faults: oneNodeFaults)
+}
+
+/// Bugs that a simulation can be made to have, to see that its checkers catch them.
+public enum PlantedBug: String, Sendable, CaseIterable {
+    /// The disk says that it has synced, and has not: as if writes were acknowledged before.
+    case acknowledgedBeforeSync
+    /// A record with a flipped bit is answered as if there were none.
+    case damagedIsAbsent
+    /// A batch that the disk refuses for want of space is applied all the same.
+    case refusedIsApplied
+}
+
+/// What one seed drew: a world of its own, of extremes more often than not.
+struct WorldChoices: Sendable {
+    var workers: Int
+    var durability: Durability
+    var disk: SimulatedDisk.Settings
+    var cacheBytes: Int
+    var skew: Double
+    var thinkTime: Duration
+
+    init(_ settings: SimulationSettings, random: SeededRandomSource) {
+        let span = settings.workers
+        workers = [span.lowerBound, span.upperBound, span.lowerBound + random.below(span.count)][random.below(3)]
+        let isVolatile = random.below(100) < settings.volatile
+        disk = SimulatedDisk.Settings(isVolatile: isVolatile, readsMayBlock: random.happens(0.5))
+        let level = settings.durabilities[random.below(settings.durabilities.count)]
+        durability = isVolatile ? .none : level
+        cacheBytes = [0, 16 << 10, 64 << 20][random.below(3)]
+        skew = [0, 0.99, 1.5][random.below(3)]
+        let factor = [1, 1, 2][random.below(3)]
+        thinkTime = settings.workload.thinkTime / factor
+    }
+
+    var shown: String {
+        "\(workers) workers, \(disk.isVolatile ? "volatile" : durability.name), "
+            + "reads \(disk.readsMayBlock ? "block" : "do not block"), cache \(cacheBytes) bytes, skew \(skew)"
+    }
+}
