@@ -44,13 +44,26 @@ public struct PositionSet: Hashable, Sendable {
     @inlinable public mutating func formUnion(_ other: Self) { mask |= other.mask }
     @inlinable public mutating func subtract(_ other: Self) { mask &= ~other.mask }
 
+    /// Whether there are `count` at least. O(count) for few, which is faster than counting all where there is no
+    /// instruction for that.
+    @inlinable
+    public func hasAtLeast(_ count: Int) -> Bool {
+        if count > 4 { return self.count >= count }
+        var rest = mask
+        var left = count
+        while left > 1 {
+            rest &= rest &- 1
+            left -= 1
+        }
+        return rest != 0 || count <= 0
+    }
+
     /// The first `count` of the walk; all if there are fewer, none if `count` is not positive. O(count).
     @inlinable
     public func prefix(_ count: Int) -> Self {
-        if count >= self.count { return self }
         var rest = mask
         var left = count
-        while left > 0 {
+        while left > 0, rest != 0 {
             rest &= rest &- 1
             left -= 1
         }

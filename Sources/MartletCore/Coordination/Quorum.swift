@@ -38,9 +38,9 @@ public struct Quorum: Hashable, Sendable {
     }
 
     /// The first part; the only one of every level but `each_quorum`.
-    public private(set) var first: Part
+    public let first: Part
     /// The parts beyond the first.
-    public private(set) var others: [Part]?
+    public let others: [Part]?
 
     /// So many of all positions.
     public init(needed: Int) {
@@ -56,10 +56,15 @@ public struct Quorum: Hashable, Sendable {
     public var needed: Int { others?.reduce(first.needed) { $0 + $1.needed } ?? first.needed }
 
     /// Whether answers from these positions suffice.
+    @inlinable
     public func isMet(by positions: PositionSet) -> Bool {
-        guard positions.intersection(first.scope).count >= first.needed else { return false }
-        guard let others else { return true }
-        return others.allSatisfy { positions.intersection($0.scope).count >= $0.needed }
+        guard positions.intersection(first.scope).hasAtLeast(first.needed) else { return false }
+        return others == nil || areOthersMet(by: positions)
+    }
+
+    @usableFromInline
+    func areOthersMet(by positions: PositionSet) -> Bool {
+        others?.allSatisfy { positions.intersection($0.scope).hasAtLeast($0.needed) } ?? true
     }
 
     /// Whether answers from `sure` and for any `spare` more of `maybe` would suffice: an upper bound.

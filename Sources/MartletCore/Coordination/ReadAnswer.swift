@@ -69,22 +69,37 @@ public enum ReadAnswer: Hashable, Sendable {
     case noQuorum(answers: Int, needed: Int)
 }
 
-/// What the coordinator has to do after an event. All sets are of positions.
+/// What the coordinator has to do after an event. All sets are of positions; four words, returned in registers.
 public struct ReadStep: Hashable, Sendable {
+    /// What is to be done with the records of ``positions``.
+    public enum Action: UInt8, Sendable {
+        case none
+        /// Merge those that came from ``positions``, one for each version found; report ``ReadEvent/merged(digest:)``.
+        case merge
+        /// Write the record of ``ReadOperation/source`` to these owners, and report how that went: the answer waits.
+        case writeBack
+        /// Write that record to these owners; nothing waits for it.
+        case repair
+    }
+
     /// Ask these for their record.
     public var readData = PositionSet()
     /// Ask these for its digest.
     public var readDigest = PositionSet()
-    /// Merge the records of these, one for each version found, and report ``ReadEvent/merged(digest:)``.
-    public var merge = PositionSet()
-    /// Write the merged record to these owners, and report how that went: the answer waits for it.
-    public var writeBack = PositionSet()
-    /// Write the record answered to these owners; nothing waits for it.
-    public var repair = PositionSet()
-    /// What to answer the client: present in exactly one step of an operation.
-    public var answer: ReadAnswer?
+    public internal(set) var action = Action.none
+    /// Those the action is about.
+    public internal(set) var positions = PositionSet()
+    /// The client is to be given ``ReadOperation/answer``: true in exactly one step of an operation.
+    public var isAnswered = false
     /// Nothing is to be expected any more: drop the operation. True in exactly one step, the last.
     public var isFinished = false
 
     @inlinable public init() {}
+
+    mutating func perform(_ action: Action, _ positions: PositionSet) {
+        guard !positions.isEmpty else { return }
+        assert(self.action == .none || self.action == action, "a step is about one kind of thing")
+        self.action = action
+        self.positions.formUnion(positions)
+    }
 }

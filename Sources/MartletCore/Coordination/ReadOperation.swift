@@ -21,12 +21,14 @@ public struct ReadOperation: Hashable, Sendable {
         case data
     }
 
-    /// Positions 0..<owners own the key.
-    public let owners: Int
-    /// Owners and fallbacks, at most 64.
-    public let count: Int
+    /// The positions that own the key: 0..<N.
+    public let ownerSet: PositionSet
+    private let countByte: UInt8
+    private let ownersByte: UInt8
     public let quorum: Quorum
     public let isSloppy: Bool
+    /// The answer to the client, from the step that says so on.
+    public private(set) var answer: ReadAnswer?
     public let mode: Mode
     /// Whether the answer waits for the merged version to be written back.
     public let writesBack: Bool
@@ -57,17 +59,24 @@ public struct ReadOperation: Hashable, Sendable {
         owners: Int, count: Int, quorum: Quorum, isSloppy: Bool, mode: Mode = .data, writesBack: Bool = true
     ) {
         precondition(owners >= 1 && owners <= count && count <= PositionSet.capacity)
-        self.owners = owners
-        self.count = count
+        ownersByte = UInt8(owners)
+        countByte = UInt8(count)
+        ownerSet = PositionSet(0..<owners)
         self.quorum = quorum
         self.isSloppy = isSloppy
         self.mode = mode
         self.writesBack = writesBack && quorum.needed > 1
     }
 
-    private var ownerSet: PositionSet { PositionSet(0..<owners) }
+    /// Positions 0..<owners own the key.
+    public var owners: Int { Int(ownersByte) }
+    /// Owners and fallbacks together.
+    public var count: Int { Int(countByte) }
+
     /// Owners that have answered with a version.
+    @inline(__always)
     private var answeredOwners: PositionSet { versions.known.intersection(ownerSet) }
+    @inline(__always)
     private var answeredFallbacks: PositionSet { versions.known.subtracting(ownerSet) }
 }
 
@@ -86,44 +95,80 @@ extension ReadOperation {
         var step = ReadStep()
         self.reachable = reachable
         let candidates = ownerSet.intersection(reachable)
-        let chosen = quorum.choose(from: candidates.intersection(preferred), having: PositionSet())
+        let near = candidates.intersection(preferred)
+        let chosen = near.isEmpty ? near : quorum.choose(from: near, having: PositionSet())
         let rest = quorum.choose(from: candidates.subtracting(chosen), having: chosen)
         ask(chosen.union(rest), dataFrom: chosen.first ?? rest.first, &step)
-        proceed(&step)
+        if !quorum.isMet(by: pending) { proceed(&step) }
         return step
     }
 
     /// Takes in an event. O(1) while versions are equal, else O(owners times versions).
     public mutating func receive(_ event: ReadEvent) -> ReadStep {
         var step = ReadStep()
-        guard phase != .finished else { return step }
+        if case .reply(let position, .version(let version), let isFull) = event, phase == .collecting,
+            pending.contains(position), asked.isSubset(of: ownerSet), isFull || !pendingData.contains(position)
+        {
+            takeUsual(position, version, isFull: isFull, &step)
+        } else {
+            receiveAny(event, &step)
+        }
+        return step
+    }
+
+    /// What nearly every event is: an owner says what it holds, as all did before, and no fallback was asked. It takes
+    /// nobody out of those who may answer, so an operation that could be answered before still can.
+    @inline(__always)
+    private mutating func takeUsual(
+        _ position: Int, _ version: ReplicaVersion, isFull: Bool, _ step: inout ReadStep
+    ) {
+        pending.remove(position)
+        pendingData.remove(position)
+        versions.add(position, version, isFull: isFull)
+        guard quorum.isMet(by: answeredOwners) else {
+            if pending.isEmpty { proceed(&step) }
+            return
+        }
+        guard versions.areAllEqual, damaged.isEmpty, let source = versions.commonSource else { return proceed(&step) }
+        answer = .value(source, ReadReceipt(owners: answeredOwners, fallbacks: PositionSet(), differed: false))
+        self.source = source
+        final = version
+        phase = .answered
+        step.isAnswered = true
+        if pending.isEmpty {
+            step.isFinished = true
+            phase = .finished
+        }
+    }
+
+    private mutating func receiveAny(_ event: ReadEvent, _ step: inout ReadStep) {
+        guard phase != .finished else { return }
         switch event {
         case .reply(let position, let reply, let isFull):
-            guard asked.contains(position) else { return step }
+            guard asked.contains(position) else { return }
             take(position, reply, isFull: isFull, &step)
         case .lost(let position), .notSent(let position):
-            guard pending.contains(position) else { return step }
+            guard pending.contains(position) else { return }
             drop(position)
         case .speculate:
             if phase == .collecting { speculate(&step) }
         case .merged(let digest):
-            guard phase == .merging else { return step }
+            guard phase == .merging else { return }
             beginWriteBack(.found(digest), from: .merged, &step)
         case .wroteBack(let position):
-            guard pendingWrites.contains(position) else { return step }
+            guard pendingWrites.contains(position) else { return }
             pendingWrites.remove(position)
             holders.insert(position)
         case .notWrittenBack(let position):
-            guard pendingWrites.contains(position) else { return step }
+            guard pendingWrites.contains(position) else { return }
             pendingWrites.remove(position)
         case .deadline:
             if phase != .answered { fail(&step) }
             step.isFinished = true
             phase = .finished
-            return step
+            return
         }
         proceed(&step)
-        return step
     }
 
     private mutating func take(_ position: Int, _ reply: ReadReply, isFull: Bool, _ step: inout ReadStep) {
@@ -178,11 +223,8 @@ extension ReadOperation {
 
     private mutating func fail(_ step: inout ReadStep) {
         let answers = answeredOwners.count + (isSloppy ? answeredFallbacks.count : 0)
-        let answer =
-            phase == .writingBack
-            ? ReadAnswer.noQuorum(answers: holders.count, needed: quorum.needed)
-            : .noQuorum(answers: answers, needed: quorum.needed)
-        step.answer = answer
+        answer = .noQuorum(answers: phase == .writingBack ? holders.count : answers, needed: quorum.needed)
+        step.isAnswered = true
         (step.readData, step.readDigest) = (PositionSet(), PositionSet())
         step.isFinished = true
         phase = .finished
@@ -193,7 +235,7 @@ extension ReadOperation {
 
 extension ReadOperation {
     /// The positions whose answers are enough; nil as long as they are not.
-    private var sufficient: PositionSet? {
+    private mutating func sufficient() -> PositionSet? {
         let owners = answeredOwners
         if quorum.isMet(by: owners) { return owners }
         let all = versions.known
@@ -201,13 +243,13 @@ extension ReadOperation {
     }
 
     private mutating func collect(_ step: inout ReadStep) {
-        guard let enough = sufficient else { return askMore(&step) }
+        guard let enough = sufficient() else { return askMore(&step) }
         if versions.areEqual(enough) {
             guard let record = versions.found.intersection(enough).first else {
-                return answer(.notFound, from: enough, .notFound, &step)
+                return conclude(.notFound, from: enough, .notFound, &step)
             }
             if let full = versions.full.intersection(enough).first {
-                return answer(.replica(full), from: enough, versions[full] ?? .notFound, &step)
+                return conclude(.replica(full), from: enough, versions[full] ?? .notFound, &step)
             }
             return fetch(enough, PositionSet(record), &step)
         }
@@ -226,7 +268,7 @@ extension ReadOperation {
         if sources.count == 1, let only = sources.first, let version = versions[only] {
             beginWriteBack(version, from: .replica(only), &step)  // one record and some without: nothing to merge
         } else {
-            step.merge = sources
+            step.perform(.merge, sources)
         }
     }
 
@@ -263,7 +305,7 @@ extension ReadOperation {
     }
 
     private mutating func speculate(_ step: inout ReadStep) {
-        if let enough = sufficient {
+        if let enough = sufficient() {
             // Answers are in, a record is late: others that have the same version are asked for it.
             for late in pendingData.intersection(enough) {
                 guard let version = versions[late] else { continue }
@@ -288,13 +330,14 @@ extension ReadOperation {
 // MARK: Answering
 
 extension ReadOperation {
-    private mutating func answer(
+    private mutating func conclude(
         _ source: ReadSource, from positions: PositionSet, _ version: ReplicaVersion, _ step: inout ReadStep
     ) {
         let owners = positions.intersection(ownerSet)
         let receipt = ReadReceipt(
             owners: owners, fallbacks: positions.subtracting(owners), differed: !versions.areEqual(positions))
-        step.answer = .value(source, receipt)
+        answer = .value(source, receipt)
+        step.isAnswered = true
         final = version
         self.source = source
         phase = .answered
@@ -304,7 +347,7 @@ extension ReadOperation {
 
     private mutating func repair(_ positions: PositionSet, _ step: inout ReadStep) {
         guard case .found = final else { return }  // there is nothing to write
-        step.repair.formUnion(positions.subtracting(written))
+        step.perform(.repair, positions.subtracting(written))
         written.formUnion(positions)
     }
 
@@ -319,7 +362,7 @@ extension ReadOperation {
             let targets = base.intersection(ownerSet).subtracting(holders)
             pendingWrites = targets
             written = targets
-            step.writeBack = targets
+            step.perform(.writeBack, targets)
         }
         settleWriteBack(&step)
     }
@@ -329,7 +372,7 @@ extension ReadOperation {
 
     private mutating func settleWriteBack(_ step: inout ReadStep) {
         if !writesBack || quorum.isMet(by: stand) {
-            return answer(source, from: base, final, &step)
+            return conclude(source, from: base, final, &step)
         }
         if quorum.isMet(by: stand.union(pendingWrites)) { return }
         let others = ownerSet.intersection(reachable).subtracting(holders).subtracting(written)
@@ -340,6 +383,6 @@ extension ReadOperation {
         }
         pendingWrites.formUnion(next)
         written.formUnion(next)
-        step.writeBack.formUnion(next)
+        step.perform(.writeBack, next)
     }
 }

@@ -10,6 +10,26 @@ struct ReadVersions: Hashable, Sendable {
     private var common: UInt64 = 0
     private var digests: [UInt64]?
 
+    /// Whether all that are known have one version. False only if they may differ.
+    @inline(__always)
+    var areAllEqual: Bool { digests == nil && (found.isEmpty || found == known) }
+
+    /// What to answer where all are equal; nil if the record is not here.
+    @inline(__always)
+    var commonSource: ReadSource? { found.isEmpty ? .notFound : full.first.map(ReadSource.replica) }
+
+    /// As ``set(_:_:isFull:)``.
+    @inline(__always)
+    mutating func add(_ position: Int, _ version: ReplicaVersion, isFull: Bool) {
+        guard case .found(let digest) = version, digests == nil, !known.contains(position),
+            found.isEmpty || digest == common
+        else { return set(position, version, isFull: isFull) }
+        common = digest
+        known.insert(position)
+        found.insert(position)
+        if isFull { full.insert(position) }
+    }
+
     mutating func set(_ position: Int, _ version: ReplicaVersion, isFull: Bool) {
         if isFull || self[position] != version { full.remove(position) }
         guard case .found(let digest) = version else {

@@ -53,20 +53,18 @@ public enum WriteAnswer: Hashable, Sendable {
     case unknown(acknowledged: Int, needed: Int)
 }
 
-/// What the coordinator has to do after an event. All sets are of positions.
+/// What the coordinator has to do after an event. All sets are of positions; four words, returned in registers.
 public struct WriteStep: Hashable, Sendable {
-    /// Owners to hand the write to.
+    /// Whom to hand the write to: owners, and fallbacks as a hint for the owner ``WriteOperation/owner(ofHintAt:)``.
     public var send = PositionSet()
-    /// Fallbacks to hand it to as a hint for the owner ``WriteOperation/owner(ofHintAt:)``.
-    public var sendHints = PositionSet()
     /// Owners for which the coordinator keeps a hint itself, which counts for nothing: the walk is exhausted.
     public var keepHints = PositionSet()
-    /// What to answer the client: present in exactly one step of an operation.
-    public var answer: WriteAnswer?
-    /// Nothing is to be expected any more: drop the operation. True in exactly one step, the last.
-    public var isFinished = false
     /// In the last step: owners without the write and without a hint held for them. They need a hint or a catch-up.
     public var owed = PositionSet()
+    /// The client is to be given ``WriteOperation/answer``: true in exactly one step of an operation.
+    public var isAnswered = false
+    /// Nothing is to be expected any more: drop the operation. True in exactly one step, the last.
+    public var isFinished = false
 
     @inlinable public init() {}
 }

@@ -12,15 +12,18 @@
 /// outweighs a refusal, a refusal outweighs a broken link. (Dynamo, DeCandia et al. 2007, sections 4.5 and 4.6, with the third
 /// outcome told apart.) No allocation unless an owner needs a stand-in.
 public struct WriteOperation: Hashable, Sendable {
-    /// Positions 0..<owners own the key.
-    public let owners: Int
-    /// Owners and fallbacks, at most 64.
-    public let count: Int
+    /// The positions that own the key: 0..<N.
+    public let ownerSet: PositionSet
+    /// Owners and fallbacks: 0...64.
+    private let countByte: UInt8
+    private let ownersByte: UInt8
     public let quorum: Quorum
     /// What an acknowledgement has to meet to be counted.
     public let durability: ReplicaDurability
     /// Whether fallbacks stand in for owners.
     public let isSloppy: Bool
+    /// The answer to the client, from the step that says so on.
+    public private(set) var answer: WriteAnswer?
 
     // What has become of the positions. Each asked one is in exactly one of pending, held, refused, lost, notSent.
     private var asked = PositionSet()
@@ -53,8 +56,9 @@ public struct WriteOperation: Hashable, Sendable {
     /// - Precondition: 1 <= owners <= count <= 64.
     public init(owners: Int, count: Int, quorum: Quorum, durability: ReplicaDurability, isSloppy: Bool) {
         precondition(owners >= 1 && owners <= count && count <= PositionSet.capacity)
-        self.owners = owners
-        self.count = count
+        ownersByte = UInt8(owners)
+        countByte = UInt8(count)
+        ownerSet = PositionSet(0..<owners)
         self.quorum = quorum
         self.durability = durability
         self.isSloppy = isSloppy
@@ -69,8 +73,13 @@ public struct WriteOperation: Hashable, Sendable {
     /// Owners that hold the write, however durably.
     public var holders: PositionSet { held.intersection(ownerSet) }
 
-    private var ownerSet: PositionSet { PositionSet(0..<owners) }
+    /// Positions 0..<owners own the key.
+    public var owners: Int { Int(ownersByte) }
+    /// Owners and fallbacks together.
+    public var count: Int { Int(countByte) }
 }
+
+// Helpers that only read are mutating where they are not inlined: a large value is passed by copy to others.
 
 // MARK: Events
 
@@ -90,11 +99,12 @@ extension WriteOperation {
         let sent = ownerSet.intersection(reachable)
         if isSloppy { spare = PositionSet(owners..<count).intersection(reachable) }
         wanting = isSloppy ? ownerSet.subtracting(sent) : PositionSet()
-        guard canBeMet(with: sent.intersection(able)) else {
+        guard quorum.isMet(by: sent.intersection(able)) || canBeMet(with: sent.intersection(able)) else {
             let reach = sent.count + spare.prefix(wanting.count).count
             phase = .finished
             let isShort = reach < quorum.needed || PositionSet(0..<count).isSubset(of: able)
-            step.answer = .notApplied(isShort ? .noQuorum(reachable: reach, needed: quorum.needed) : .durabilityUnmet)
+            answer = .notApplied(isShort ? .noQuorum(reachable: reach, needed: quorum.needed) : .durabilityUnmet)
+            step.isAnswered = true
             step.isFinished = true
             return step
         }
@@ -108,24 +118,60 @@ extension WriteOperation {
     /// Takes in an event. Amortised O(1) where all answer well; else O(owners).
     public mutating func receive(_ event: WriteEvent) -> WriteStep {
         var step = WriteStep()
-        guard phase != .finished else { return step }
+        if case .acknowledged(let position, let durability) = event, durability >= self.durability,
+            pending.intersection(ownerSet).contains(position), haveAllAnsweredWell
+        {
+            takeUsual(position, durability, &step)
+            return step
+        }
+        receiveAny(event, &step)
+        return step
+    }
+
+    @inline(__always)
+    private var haveAllAnsweredWell: Bool { refused.mask | lost.mask | notSent.mask | wanting.mask == 0 }
+
+    /// What nearly every event is: an owner holds the write as durably as it should, and nobody failed. It only adds to
+    /// what is covered, so an operation that could be applied before still can.
+    @inline(__always)
+    private mutating func takeUsual(_ position: Int, _ durability: ReplicaDurability, _ step: inout WriteStep) {
+        guard phase != .finished else { return }
+        pending.remove(position)
+        held.insert(position)
+        if durability >= .interval { heldInterval.insert(position) }
+        if durability >= .always { heldAlways.insert(position) }
+        covered.insert(position)
+        if phase == .open {
+            guard quorum.isMet(by: covered) else {
+                if pending.isEmpty { proceed(&step) }
+                return
+            }
+            answer = .applied(held.isSubset(of: ownerSet) ? ownersReceipt : receipt())
+            step.isAnswered = true
+            phase = .applied
+        }
+        if pending.isEmpty || ownerSet.isSubset(of: held) { finish(&step) }
+    }
+
+    private mutating func receiveAny(_ event: WriteEvent, _ step: inout WriteStep) {
+        guard phase != .finished else { return }
         switch event {
         case .acknowledged(let position, let durability):
-            guard asked.contains(position) else { return step }
+            guard asked.contains(position) else { return }
             hold(position, durability)
         case .refused(let position, let reason):
-            guard pending.contains(position) || lost.contains(position) else { return step }
+            guard pending.contains(position) || lost.contains(position) else { return }
             settle(position)
             refused.insert(position)
             refusal = Swift.min(refusal, reason)
             if position >= owners || reason.isAsGoodAsUnreachable { wantStandIn(for: position) }
         case .lost(let position):
-            guard pending.contains(position) || notSent.contains(position) else { return step }
+            guard pending.contains(position) || notSent.contains(position) else { return }
             settle(position)
             lost.insert(position)
             wantStandIn(for: position)
         case .notSent(let position):
-            guard pending.contains(position) else { return step }
+            guard pending.contains(position) else { return }
             settle(position)
             notSent.insert(position)
             wantStandIn(for: position)
@@ -133,10 +179,9 @@ extension WriteOperation {
             for position in pending.intersection(ownerSet) { wantStandIn(for: position) }
         case .deadline:
             expire(&step)
-            return step
+            return
         }
         proceed(&step)
-        return step
     }
 
     /// The position is in none of the sets any more.
@@ -162,18 +207,18 @@ extension WriteOperation {
     }
 
     private mutating func expire(_ step: inout WriteStep) {
-        if phase == .open { answer(settledAnswer, &step) }
+        if phase == .open { answer(settledAnswer(), &step) }
         finish(&step)
     }
 
     /// Does what the sets call for: stand-ins, the answer, the end.
     private mutating func proceed(_ step: inout WriteStep) {
-        if phase == .open, quorum.isMet(by: covered) { answer(.applied(receipt), &step) }
+        if phase == .open, quorum.isMet(by: covered) { answer(.applied(receipt()), &step) }
         if !wanting.isEmpty, phase == .open || phase == .applied { assignStandIns(&step) }
         if phase == .open {
             if pending.isEmpty {
-                answer(settledAnswer, &step)
-            } else if !(held.isEmpty && lost.isEmpty), !canBeMet(with: covered.union(hopeful)) {
+                answer(settledAnswer(), &step)
+            } else if !(held.isEmpty && lost.isEmpty), !canBeMet(with: covered.union(hopeful())) {
                 // No answer that is still out can make it applied, nor can it be not applied any more.
                 answer(.unknown(acknowledged: covered.count, needed: quorum.needed), &step)
             }
@@ -182,7 +227,8 @@ extension WriteOperation {
     }
 
     private mutating func answer(_ answer: WriteAnswer, _ step: inout WriteStep) {
-        step.answer = answer
+        self.answer = answer
+        step.isAnswered = true
         switch answer {
         case .applied: phase = .applied
         case .notApplied: phase = .notApplied
@@ -191,7 +237,7 @@ extension WriteOperation {
     }
 
     /// The answer if nothing more is to come.
-    private var settledAnswer: WriteAnswer {
+    private mutating func settledAnswer() -> WriteAnswer {
         let handed = asked.subtracting(notSent)
         guard handed.isSubset(of: refused) else {
             return .unknown(acknowledged: covered.count, needed: quorum.needed)
@@ -199,8 +245,17 @@ extension WriteOperation {
         return .notApplied(handed.isEmpty ? .noQuorum(reachable: 0, needed: quorum.needed) : .refused(refusal))
     }
 
+    @inline(__always)
     private mutating func finish(_ step: inout WriteStep) {
         step.isFinished = true
+        if ownerSet.isSubset(of: held) {
+            phase = .finished
+        } else {
+            finishOwing(&step)
+        }
+    }
+
+    private mutating func finishOwing(_ step: inout WriteStep) {
         if phase != .notApplied {
             step.owed = ownerSet.subtracting(held).subtracting(kept)
             for holder in held.subtracting(ownerSet) { step.owed.remove(owner(ofHintAt: holder) ?? -1) }
@@ -208,8 +263,25 @@ extension WriteOperation {
         phase = .finished
     }
 
-    private var receipt: WriteReceipt {
-        let counted = durability == .none ? held : durability == .interval ? heldInterval : heldAlways
+    /// Of those that hold the write, the ones at the durability asked for.
+    @inline(__always)
+    private var counted: PositionSet {
+        durability == .none ? held : durability == .interval ? heldInterval : heldAlways
+    }
+
+    @inline(__always)
+    private func weakest(of positions: PositionSet) -> ReplicaDurability {
+        positions.isSubset(of: heldAlways) ? .always : positions.isSubset(of: heldInterval) ? .interval : .none
+    }
+
+    /// The receipt where no fallback holds the write.
+    @inline(__always)
+    private var ownersReceipt: WriteReceipt {
+        WriteReceipt(owners: counted, hints: PositionSet(), weakest: weakest(of: counted))
+    }
+
+    private mutating func receipt() -> WriteReceipt {
+        let counted = counted
         let owners = counted.intersection(ownerSet)
         var hints = PositionSet()
         var hinted = owners
@@ -220,10 +292,7 @@ extension WriteOperation {
             hinted.insert(owner)
             hints.insert(holder)
         }
-        let all = owners.union(hints)
-        let weakest: ReplicaDurability =
-            all.isSubset(of: heldAlways) ? .always : all.isSubset(of: heldInterval) ? .interval : .none
-        return WriteReceipt(owners: owners, hints: hints, weakest: weakest)
+        return WriteReceipt(owners: owners, hints: hints, weakest: weakest(of: owners.union(hints)))
     }
 }
 
@@ -239,7 +308,7 @@ extension WriteOperation {
     }
 
     /// Whether a fallback holds a hint for the owner or may yet.
-    private func hasStandIn(_ owner: Int) -> Bool {
+    private mutating func hasStandIn(_ owner: Int) -> Bool {
         for holder in pending.union(held).subtracting(ownerSet) where self.owner(ofHintAt: holder) == owner {
             return true
         }
@@ -248,6 +317,7 @@ extension WriteOperation {
 
     /// Gives owners that want a stand-in the next fallback of the walk, one whose word counts first.
     private mutating func assignStandIns(_ step: inout WriteStep) {
+        let firstFallback = owners
         for owner in wanting {
             let counting = spare.intersection(able)
             let alike = counting.first { quorum.countsAlike(owner, $0) }
@@ -257,8 +327,8 @@ extension WriteOperation {
             asked.insert(holder)
             pending.insert(holder)
             if ownerByFallback == nil { ownerByFallback = Array(repeating: 0, count: count - owners) }
-            ownerByFallback?[holder - owners] = UInt8(owner)
-            step.sendHints.insert(holder)
+            ownerByFallback?[holder - firstFallback] = UInt8(owner)
+            step.send.insert(holder)
         }
         guard phase == .applied else { return }  // before, its own hint could contradict a `not applied`
         step.keepHints = wanting.subtracting(kept)
@@ -266,7 +336,7 @@ extension WriteOperation {
     }
 
     /// Owners that may yet be covered by what is out.
-    private var hopeful: PositionSet {
+    private mutating func hopeful() -> PositionSet {
         var hopeful = pending.intersection(able).intersection(ownerSet)
         for holder in pending.intersection(able).subtracting(ownerSet) {
             if let owner = owner(ofHintAt: holder), quorum.countsAlike(owner, holder) { hopeful.insert(owner) }
@@ -275,7 +345,7 @@ extension WriteOperation {
     }
 
     /// Whether the quorum can be met by these owners and stand-ins for the others. Never false if it can.
-    private func canBeMet(with owners: PositionSet) -> Bool {
+    private mutating func canBeMet(with owners: PositionSet) -> Bool {
         if quorum.isMet(by: owners) { return true }
         let replaceable = ownerSet.subtracting(held).subtracting(refused).union(wanting)
         return quorum.isMet(by: owners, andAny: spare.intersection(able).count, of: replaceable)

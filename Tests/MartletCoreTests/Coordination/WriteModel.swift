@@ -106,19 +106,21 @@ struct WriteModel: Hashable {
 
     private mutating func perform(_ step: WriteStep) throws {
         try require(!isFinished || step == WriteStep(), "something after the end")
-        try require(step.send.isSubset(of: PositionSet(0..<owners)), "sent to a fallback")
-        try require(step.sendHints.isSubset(of: PositionSet(owners..<count)), "a hint to an owner")
-        try require(isSloppy || step.sendHints.isEmpty || bug == .hintsInStrict, "a hint in a strict keyspace")
-        for position in step.send.union(step.sendHints) {
+        let hints = step.send.intersection(PositionSet(owners..<count))
+        try require(step.send.isSubset(of: PositionSet(0..<count)), "sent to nobody")
+        try require(isSloppy || hints.isEmpty || bug == .hintsInStrict, "a hint in a strict keyspace")
+        for position in step.send {
             try require(truth[position] == .idle, "sent twice to \(position)")
             truth[position] = .pending
         }
-        for holder in step.sendHints { try checkHint(at: holder) }
-        if let answer = step.answer { try check(answer) }
+        for holder in hints { try checkHint(at: holder) }
+        if step.isAnswered {
+            guard let answer = operation.answer else { throw Violation("no answer") }
+            try check(answer)
+        }
         if step.isFinished { try checkEnd(step) }
         isFinished = isFinished || step.isFinished
-        let all = step.send.union(step.sendHints)
-        if case .notApplied = answer { try require(all.isEmpty, "sent after `not applied`") }
+        if case .notApplied = answer { try require(step.send.isEmpty, "sent after `not applied`") }
     }
 
     private func checkHint(at holder: Int) throws {
