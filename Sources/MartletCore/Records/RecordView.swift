@@ -13,8 +13,8 @@ public struct RecordView: Sendable {
     /// Where the context lies, its count included.
     public var context: Range<Int>
     public var contextCount: Int
-    /// Where the context entry of the newest sibling's actor lies; its counter is the sibling's or a later one.
     public var siblingCount: Int
+    /// Position in the context of the newest sibling's actor; the entry's counter is the sibling's or a later one.
     public var actorIndex: Int
     public var counter: UInt64
     public var stamp: UInt64
@@ -28,26 +28,43 @@ public struct RecordView: Sendable {
     public var value: Range<Int>
     /// Where the retry token lies, if there is one.
     public var token: Range<Int>?
+    /// Where the siblings lie, without their count.
+    public var siblings: Range<Int>
+    /// The codec of siblings that have none of their own.
+    @usableFromInline var commonCodec: RecordFormat.Codec
+    /// Where the context's first entry lies.
+    @usableFromInline var firstEntry: Int
+
+    /// Whether a read at that time, in milliseconds since 1970, finds a value: an expired one is a tombstone.
+    @inlinable public func isLive(at milliseconds: Int64) -> Bool { !isTombstone && expiry > milliseconds }
 
     /// Reads a record found under `storedKey`, checking it whole.
     @inlinable
     public init(_ record: RawSpan, storedKey: RawSpan) throws(Damage) {
+        try self.init(record, keyHash: XXH3.hash(storedKey, seed: 0))
+    }
+
+    /// The same from the stored key's hash, for those who read several records of one key.
+    @inlinable
+    init(_ record: RawSpan, keyHash: UInt64) throws(Damage) {
         guard record.byteCount > RecordFormat.headerLength else { throw .damaged }
         guard record.byte(0) == RecordFormat.version else {
             throw record.byte(0) > RecordFormat.version ? .unknownVersion : .damaged
         }
-        guard record.littleEndian(4, as: UInt64.self) == RecordFormat.checksum(of: record, storedKey: storedKey) else {
+        guard record.littleEndian(4, as: UInt64.self) == RecordFormat.checksum(of: record, keyHash: keyHash) else {
             throw .damaged
         }
+        guard RecordFormat.Kind(rawValue: record.byte(1)) != nil, record.byte(2) == 0 else { throw .unknownVersion }
         do throws(ByteCursor.Malformed) { try self.init(parsing: record) } catch { throw .damaged }
     }
 
     @inlinable
     init(parsing record: RawSpan) throws(ByteCursor.Malformed) {
-        guard let codec = RecordFormat.Codec(rawValue: record.byte(3)) else { throw ByteCursor.Malformed() }
-        self.codec = codec
+        guard let common = RecordFormat.Codec(rawValue: record.byte(3)) else { throw ByteCursor.Malformed() }
+        commonCodec = common
         var cursor = ByteCursor(at: RecordFormat.headerLength)
         let count = try cursor.varint(of: record)
+        firstEntry = cursor.offset
         for _ in 0..<count {
             _ = try cursor.take(12, of: record)
             _ = try cursor.varint(of: record)
@@ -55,38 +72,25 @@ public struct RecordView: Sendable {
         }
         context = RecordFormat.headerLength..<cursor.offset
         contextCount = Int(truncatingIfNeeded: count)
-        let siblings = try cursor.varint(of: record)
-        guard siblings > 0 else { throw ByteCursor.Malformed() }
-        siblingCount = Int(truncatingIfNeeded: siblings)
-        (actorIndex, counter, stamp, expiry, isTombstone, length, value) = (0, 0, 0, .max, false, 0, 0..<0)
-        token = nil
-        for index in 0..<siblings { try takeSibling(of: record, at: &cursor, isFirst: index == 0) }
-    }
-
-    @inlinable
-    mutating func takeSibling(of record: RawSpan, at cursor: inout ByteCursor, isFirst: Bool) throws(ByteCursor
-        .Malformed)
-    {
-        let flags = RecordFormat.SiblingFlags(rawValue: try cursor.byte(of: record))
-        let index = try cursor.varint(of: record)
-        guard index < UInt64(contextCount) else { throw ByteCursor.Malformed() }
-        let counter = try cursor.varint(of: record)
-        let stamp = try cursor.littleEndian(of: record, as: UInt64.self)
-        let expiry = flags.contains(.expiry) ? try cursor.littleEndian(of: record, as: Int64.self) : .max
-        let token: Range<Int>? = flags.contains(.token) ? try cursor.take(16, of: record) : nil
-        let plain = codec == .none ? nil : try cursor.varint(of: record)
-        let length = try cursor.varint(of: record)
-        guard length <= UInt64(record.byteCount), (plain ?? 0) <= 1 << 32 else { throw ByteCursor.Malformed() }
-        let value = try cursor.take(Int(length), of: record)
-        guard isFirst || (stamp, counter) > (self.stamp, self.counter) else { return }
-        actorIndex = Int(index)
-        self.counter = counter
-        self.stamp = stamp
-        self.expiry = expiry
-        self.token = token
-        isTombstone = flags.contains(.tombstone)
-        self.length = Int(plain ?? length)
-        self.value = value
+        let number = try cursor.varint(of: record)
+        guard number > 0 else { throw ByteCursor.Malformed() }
+        siblingCount = Int(truncatingIfNeeded: number)
+        let start = cursor.offset
+        var newest = try RecordSibling(decoding: record, at: &cursor, codec: common, actors: contextCount)
+        for _ in 1..<number {
+            let sibling = try RecordSibling(decoding: record, at: &cursor, codec: common, actors: contextCount)
+            if sibling.isNewer(than: newest) { newest = sibling }
+        }
+        siblings = start..<cursor.offset
+        actorIndex = newest.actorIndex
+        counter = newest.counter
+        stamp = newest.stamp
+        expiry = newest.expiry
+        isTombstone = newest.isTombstone
+        codec = newest.codec
+        length = newest.length
+        value = newest.value
+        token = newest.token
     }
 
     /// The context's entries. O(entries), allocates.

@@ -36,3 +36,31 @@ public struct Dot: Hashable, Comparable, Sendable {
         a.actor == b.actor ? a.counter < b.counter : a.actor < b.actor
     }
 }
+
+/// The part of a replica's identity that is the same for all keys: whose data set it is, and which run of it.
+public struct ReplicaIdentity: Hashable, Sendable {
+    public var node: UInt32
+    public var incarnation: UInt64
+
+    @inlinable
+    public init(node: UInt32, incarnation: UInt64) {
+        self.node = node
+        self.incarnation = incarnation
+    }
+
+    /// Whether this replica, in this incarnation, is the actor.
+    @inlinable
+    public func owns(_ actor: ReplicaActor) -> Bool { actor.incarnation == incarnation && actor.node == node }
+
+    /// The first dot of a birth that was drawn for a key of which no intact record is held.
+    @inlinable
+    public func firstDot(birth: UInt64) -> Dot {
+        Dot(actor: ReplicaActor(node: node, incarnation: incarnation, birth: birth), counter: 1)
+    }
+}
+
+extension Dot {
+    /// The greatest counter that is minted: a replica then goes on under a new birth. So a peer's or client's larger
+    /// one is no write's, and nobody can use the numbers of an actor up.
+    public static let maximumCounter: UInt64 = 1 << 32
+}

@@ -21,6 +21,14 @@ public struct VersionVector: Hashable, Sendable {
     /// The vector of one dot.
     public init(_ dot: Dot) { entries = [Entry(actor: dot.actor, counter: dot.counter)] }
 
+    /// The vector of these entries in whatever order they stand; nil if an actor stands twice.
+    init?(unordered: [Entry]) {
+        entries = unordered
+        if zip(entries, entries.dropFirst()).allSatisfy({ $0.actor < $1.actor }) { return }
+        entries.sort { $0.actor < $1.actor }
+        guard zip(entries, entries.dropFirst()).allSatisfy({ $0.actor < $1.actor }) else { return nil }
+    }
+
     /// The greatest counter seen of `actor`; 0 if none. O(log entries).
     public subscript(actor: ReplicaActor) -> UInt64 {
         let index = position(of: actor)
@@ -47,17 +55,42 @@ public struct VersionVector: Hashable, Sendable {
 
     /// Adds all of `other`: the least history that holds both. O(entries).
     public mutating func merge(_ other: VersionVector) {
-        for entry in other.entries { insert(Dot(actor: entry.actor, counter: entry.counter)) }
+        if entries.isEmpty { return entries = other.entries }
+        if descends(from: other) { return }
+        var union: [Entry] = []
+        union.reserveCapacity(entries.count + other.entries.count)
+        var (mine, theirs) = (entries[...], other.entries[...])
+        while let a = mine.first, let b = theirs.first {
+            if a.actor == b.actor {
+                union.append(a.counter < b.counter ? b : a)
+                mine.removeFirst()
+                theirs.removeFirst()
+            } else {
+                union.append(a.actor < b.actor ? mine.removeFirst() : theirs.removeFirst())
+            }
+        }
+        entries = union + mine + theirs
     }
 
-    /// Drops entries until `limit` remain, those of the smallest counters first. Only a coordinating write may do so.
-    public mutating func prune(to limit: Int) {
-        guard entries.count > limit else { return }
-        let kept = entries.sorted { $0.counter > $1.counter }.prefix(limit)
-        entries = kept.sorted { $0.actor < $1.actor }
+    /// Drops entries until `limit` remain, those of the smallest counters, then births, first: with replicas as actors
+    /// these are the ones that have written least and longest ago. Only a coordinating write may do so.
+    ///
+    /// - Parameter kept: actors whose entries stay, whatever their number: those of a record's siblings.
+    /// - Returns: how many were dropped. O(entries log entries) if any is, else O(1).
+    @discardableResult
+    public mutating func prune(to limit: Int, keeping kept: [ReplicaActor] = []) -> Int {
+        let excess = entries.count - max(0, limit)
+        guard excess > 0 else { return 0 }
+        let oldest = entries.filter { !kept.contains($0.actor) }.sorted {
+            ($0.counter, $0.actor.birth, $0.actor) < ($1.counter, $1.actor.birth, $1.actor)
+        }
+        let dropped = Set(oldest.prefix(excess).map(\.actor))
+        entries.removeAll { dropped.contains($0.actor) }
+        return dropped.count
     }
 
-    private func position(of actor: ReplicaActor) -> Int {
+    /// Where the actor's entry stands or would stand. O(log entries).
+    func position(of actor: ReplicaActor) -> Int {
         var low = 0
         var high = entries.count
         while low < high {
