@@ -9,8 +9,9 @@
 /// - after the answer it goes on until every owner holds the write or the deadline has come.
 ///
 /// Events that come late, twice or for positions never asked change nothing they should not: an acknowledgement
-/// outweighs a refusal, a refusal outweighs a broken link. (Dynamo, DeCandia et al. 2007, sections 4.5 and 4.6, with the third
-/// outcome told apart.) No allocation unless an owner needs a stand-in.
+/// outweighs a refusal, a refusal outweighs a broken link. No allocation unless an owner needs a stand-in.
+///
+/// (Dynamo, DeCandia et al. 2007, sections 4.5 and 4.6, with the third outcome told apart.)
 public struct WriteOperation: Hashable, Sendable {
     /// The positions that own the key: 0..<N.
     public let ownerSet: PositionSet
