@@ -1,14 +1,11 @@
 import MartletCore
 import MartletServer
 
-/// What libFuzzer calls with each input: the bytes as a client's, whole and then split, must give the same commands.
-@_cdecl("LLVMFuzzerTestOneInput")
-public func fuzzOne(_ start: UnsafePointer<UInt8>?, _ count: Int) -> Int32 {
-    let bytes = Array(UnsafeBufferPointer(start: start, count: count))
+/// The bytes as a client's, whole and then split, must give the same commands.
+func fuzzCommands(_ bytes: [UInt8]) {
     let whole = commands(in: bytes, pieces: [bytes.count])
     let split = bytes.first.map { Int($0) % max(1, bytes.count) } ?? 0
     precondition(whole == commands(in: bytes, pieces: [split, bytes.count - split]))
-    return 0
 }
 
 /// The arguments of all commands that come out when the bytes arrive in these pieces, and how it ended.
