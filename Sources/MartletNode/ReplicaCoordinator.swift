@@ -28,8 +28,17 @@ public actor ReplicaCoordinator {
     /// Whether commands run without making records resident first.
     public var isInline: Bool { store.isInline }
 
-    /// Milliseconds since 1970, read anew.
-    public var wallMilliseconds: Int64 { clock.wallMicroseconds / 1000 }
+    /// Milliseconds since 1970, read once a turn of the loop.
+    public var wallMilliseconds: Int64 {
+        let turn = loop.now
+        if turn != wallTurn {
+            wallTurn = turn
+            wall = clock.wallMicroseconds / 1000
+        }
+        return wall
+    }
+    private var wallTurn = MonotonicTime(nanoseconds: 0)
+    private var wall: Int64 = 0
 
     /// By keyspace how many records the node holds and how many of them expire; nil where they are not counted.
     public var counts: [(records: Int, expiring: Int)?] {
@@ -161,6 +170,7 @@ public final class Residency {
 
     /// Lets the records go.
     public func release() {
+        guard !entries.isEmpty else { return }
         for entry in entries { entry.pins -= 1 }
         entries.removeAll(keepingCapacity: true)
         firstLoading = 0

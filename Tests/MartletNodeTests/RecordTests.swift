@@ -94,6 +94,19 @@ import Testing
         #expect(slot("") == 0)
     }
 
+    /// Keys of all lengths, taken four bytes a step, against the definition, bit by bit.
+    @Test func slotsOfAllLengthsFollowTheDefinition() {
+        for length in 0..<70 {
+            let key = (0..<length).map { UInt8(truncatingIfNeeded: $0 &* 151 &+ length &* 37) | 0x80 }
+            var crc: UInt16 = 0
+            for byte in key {
+                crc ^= UInt16(byte) << 8
+                for _ in 0..<8 { crc = crc & 0x8000 != 0 ? (crc << 1) ^ 0x1021 : crc << 1 }
+            }
+            #expect(withBytes(of: key) { Slot.of($0) } == crc % 16384)
+        }
+    }
+
     @Test func onlyTheFirstFilledHashTagCounts() {
         #expect(slot("{user1000}.following") == slot("{user1000}.followers"))
         #expect(slot("foo{}{bar}") != slot("bar"))
