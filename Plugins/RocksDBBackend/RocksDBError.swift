@@ -1,5 +1,6 @@
 #if RocksDB
     internal import CRocksDB
+    internal import Glibc
     internal import MartletRuntime
 
     /// The text of a failure that the C API hands out, freed with this value.
@@ -10,6 +11,12 @@
         init() { unsafe text = nil }
 
         deinit { if let text = unsafe text { unsafe rocksdb_free(text) } }
+
+        /// Whether the engine gave up rather than wait for a disk.
+        var isIncomplete: Bool {
+            guard let text = unsafe text else { return false }
+            return unsafe strncmp(text, "Result incomplete", 17) == 0
+        }
 
         /// Throws the typed error if a call failed.
         @inline(__always)

@@ -13,6 +13,10 @@
             try store.get(key, body)
         }
 
+        func readWithoutWaiting(_ key: RawSpan, _ body: (RawSpan) -> Void) throws(StorageError) -> Bool? {
+            try store.getFromMemory(key, body)
+        }
+
         func refresh() {}
     }
 

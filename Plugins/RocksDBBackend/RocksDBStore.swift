@@ -12,6 +12,8 @@
         let options: RocksDBOptions
         /// Of point reads of the newest contents.
         private let readOptions: OpaquePointer
+        /// Of those that may not wait for a disk.
+        private let memoryOptions: OpaquePointer
 
         init(at path: String, settings: BackendSettings) throws(StorageError) {
             options = RocksDBOptions(settings)
@@ -21,9 +23,12 @@
             guard let opened = unsafe opened else { throw .rocksdb("no handle", "open \(path)") }
             unsafe database = opened
             unsafe readOptions = rocksdb_readoptions_create()
+            unsafe memoryOptions = rocksdb_readoptions_create()
+            unsafe rocksdb_readoptions_set_read_tier(memoryOptions, 1)  // kBlockCacheTier
         }
 
         deinit {
+            unsafe rocksdb_readoptions_destroy(memoryOptions)
             unsafe rocksdb_readoptions_destroy(readOptions)
             unsafe rocksdb_close(database)
         }
@@ -34,16 +39,31 @@
             try unsafe get(key, readOptions, body)
         }
 
+        /// As ``get(_:_:)`` out of the memtables and the block cache, filters included; nil where those cannot tell.
+        func getFromMemory(_ key: RawSpan, _ body: (RawSpan) -> Void) throws(StorageError) -> Bool? {
+            var failure = RocksDBFailure()
+            let found = unsafe get(key, memoryOptions, &failure, body)
+            if failure.isIncomplete { return nil }
+            try failure.check("read a key")
+            return found
+        }
+
         @inline(__always)
         func get(_ key: RawSpan, _ options: OpaquePointer, _ body: (RawSpan) -> Void) throws(StorageError) -> Bool {
             var failure = RocksDBFailure()
+            let found = unsafe get(key, options, &failure, body)
+            try failure.check("read a key")
+            return found
+        }
+
+        @inline(__always)
+        private func get(
+            _ key: RawSpan, _ options: OpaquePointer, _ failure: inout RocksDBFailure, _ body: (RawSpan) -> Void
+        ) -> Bool {
             let found = unsafe key.withUnsafeBytes { key in
                 unsafe martlet_rocksdb_get(database, options, key.baseAddress, key.count, &failure.text)
             }
-            guard let found = unsafe found else {
-                try failure.check("read a key")
-                return false
-            }
+            guard let found = unsafe found else { return false }
             var count = 0
             let start = unsafe rocksdb_pinnableslice_value(found, &count)
             body(unsafe RawSpan(_unsafeStart: UnsafeRawPointer(start!), byteCount: count))

@@ -135,8 +135,12 @@ public actor Node {
             statistics.expiredRecords += counters.expired
         }
         if let committer {
-            (statistics.commits, statistics.commitOperations, statistics.commitSyncs) = committer.counters.withLock {
-                ($0.batches, $0.operations, $0.syncs)
+            committer.counters.withLock { counters in
+                statistics.commits = counters.batches
+                statistics.commitOperations = counters.operations
+                statistics.commitSyncs = counters.syncs
+                statistics.commitMedianNanoseconds = counters.durations.percentile(50)
+                statistics.commitP99Nanoseconds = counters.durations.percentile(99)
             }
         }
         return statistics
@@ -152,4 +156,7 @@ public struct NodeStatistics: Sendable {
     public var commits: UInt64 = 0
     public var commitOperations: UInt64 = 0
     public var commitSyncs: UInt64 = 0
+    /// How long the backend takes for a batch, its sync included; since the start.
+    public var commitMedianNanoseconds: UInt64 = 0
+    public var commitP99Nanoseconds: UInt64 = 0
 }

@@ -87,7 +87,7 @@ extension NodeAssembly {
             let executor = environment.makeBlockingExecutor("commit")
             writer = executor
             committer = Committer(
-                backend: backend, executor: executor,
+                backend: backend, executor: executor, clock: environment.clock,
                 listeners: mailboxes.map { mailbox in { outcome in mailbox.deliver(outcome) } })
         }
         let identifier = withBytes(of: settings.name) { UInt32(truncatingIfNeeded: XXH3.hash($0)) }

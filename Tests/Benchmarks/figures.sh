@@ -99,13 +99,29 @@ compare_with_engine() { # BACKEND
     done
     kill -9 $node
     wait $node 2>/dev/null
-    start_martlet 21006 "$1" always
-    redis-benchmark -p 21006 -t set -n 100000 -d 100 -r 100000 -c 50 -P 1 --csv | tail -n 1
-    redis-cli -p 21006 info martlet | tr -d '\r' | awk -F: '
-        /commit_operations/ {operations = $2} /commit_syncs/ {syncs = $2}
-        END {printf "writes per sync: %.1f\n", operations / syncs}'
-    kill -9 $node
-    wait $node 2>/dev/null
+}
+
+# Under `always`: writes per sync, throughput against the C loop at that batch, and p99 against that of our own commits.
+compare_synced() { # BACKEND
+    local rates=() ratios=() p99s=() batches=() rate p99 batch commit loop
+    for _ in $(seq "$rounds"); do
+        rm -rf "$work/data" "$work/loop"
+        start_martlet 21006 "$1" always
+        read -r rate p99 < <(redis-benchmark -p 21006 -t set -n 100000 -d 100 -r 100000 -c 50 -P 1 --csv |
+            tail -n 1 | tr -d '"' | awk -F, '{print $2, $7 * 1000}')
+        read -r batch commit < <(redis-cli -p 21006 info martlet | tr -d '\r' | awk -F: '
+            /commit_operations/ {operations = $2} /commit_syncs/ {syncs = $2} /commit_p99/ {p99 = $2}
+            END {printf "%.1f %d\n", operations / syncs, p99}')
+        kill -9 $node
+        wait $node 2>/dev/null
+        loop=$(Tests/Benchmarks/engine-loop "$1" "$work/loop" --ops 100000 --batch "${batch%.*}" --sync always \
+            --mix set | sed 's/.*op, \([0-9]*\) ops.*/\1/')
+        rates+=("$rate") batches+=("$batch")
+        ratios+=("$(calculate "$rate / $loop")") p99s+=("$(calculate "$p99 / $commit")")
+    done
+    median_of() { printf '%s\n' "$@" | median; }
+    echo "$1 set -P 1, durability always: $(median_of "${batches[@]}") writes per sync, $(median_of "${rates[@]}")" \
+        "writes/s, $(median_of "${ratios[@]}") of the C loop; p99 $(median_of "${p99s[@]}") of the commits' p99"
 }
 
 idle_connections() {
@@ -132,6 +148,9 @@ for part in ${PARTS:-redis memory lmdb rocksdb idle}; do
     redis) compare_with_redis ;;
     memory) compare_memory ;;
     idle) idle_connections ;;
-    *) compare_with_engine "$part" ;;
+    *)
+        compare_with_engine "$part"
+        compare_synced "$part"
+        ;;
     esac
 done

@@ -1,6 +1,7 @@
 import Testing
 
 @testable import MartletLauncher
+@testable import MartletRuntime
 
 @Suite struct HistogramTests {
     /// Latencies over seven orders of magnitude, most of them small, from a fixed seed.

@@ -1,4 +1,5 @@
 import Foundation
+import MartletRuntime
 import Testing
 
 @testable import MartletLauncher

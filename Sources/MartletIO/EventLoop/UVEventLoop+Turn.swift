@@ -8,11 +8,11 @@ extension UVEventLoop {
     /// Takes what other threads left. The next one to leave something wakes the loop again.
     func takeInbox() {
         if ready.isEmpty {
-            inbox.withLock { swap(&$0.entries, &ready) }
+            inbox.withLock { swap(&$0, &ready) }
         } else {
             inbox.withLock { inbox in
-                ready.append(contentsOf: inbox.entries)
-                inbox.entries.removeAll(keepingCapacity: true)
+                ready.append(contentsOf: inbox)
+                inbox.removeAll(keepingCapacity: true)
             }
         }
     }
@@ -110,8 +110,8 @@ extension UVEventLoop {
 
     private func finishStop() {
         isStopping = false  // once
-        inbox.withLock { inbox in
-            inbox.isClosed = true
+        isOpen.withLock { isOpen in
+            isOpen = false
             unsafe uv_close(UnsafeMutableRawPointer(wakeup).assumingMemoryBound(to: uv_handle_t.self), nil)
         }
         if spareDescriptor >= 0 { Glibc.close(spareDescriptor) }

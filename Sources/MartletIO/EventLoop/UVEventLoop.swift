@@ -20,11 +20,6 @@ public final class UVEventLoop: EventLoop, @unchecked Sendable {  // all but `in
         case work(@Sendable () -> Void)
     }
 
-    /// What other threads left for the loop.
-    struct Inbox {
-        var entries: [Entry] = []
-        var isClosed = false
-    }
 
     /// What its thread is called.
     public let name: String
@@ -35,7 +30,10 @@ public final class UVEventLoop: EventLoop, @unchecked Sendable {  // all but `in
     /// All streams read into it, one after the other.
     let readBuffer: UnsafeMutableRawBufferPointer
 
-    let inbox = Lock(Inbox())
+    /// What other threads left for the loop.
+    let inbox = Lock<[Entry]>([])
+    /// Whether `wakeup` may still be signalled. Not the inbox's lock: whom the signal wakes wants that one at once.
+    let isOpen = Lock(true)
     /// Set before ``start(name:)`` returns, and never again.
     private(set) var thread: pthread_t = 0
     private let joiner = Lock<SystemThread?>(nil)
@@ -147,11 +145,12 @@ extension UVEventLoop {
             ready.append(entry)
             return
         }
-        inbox.withLock { inbox in
-            inbox.entries.append(entry)
-            // Within the lock, so that the handle is not closed between the look and the call.
-            if inbox.entries.count == 1, !inbox.isClosed { unsafe _ = uv_async_send(wakeup) }
+        let isFirst = inbox.withLock { inbox in
+            inbox.append(entry)
+            return inbox.count == 1
         }
+        // Within the lock, so that the handle is not closed between the look and the call.
+        if isFirst { isOpen.withLock { if $0 { unsafe _ = uv_async_send(wakeup) } } }
     }
 
     public func checkIsolated() { precondition(isCurrent, "not on the loop's thread") }

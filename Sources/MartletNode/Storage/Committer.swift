@@ -27,11 +27,22 @@ final class Committer: Sendable {
     private let executor: any BlockingExecutor
     private let listeners: [Listener]
     private let queue: Lock<Queue>
-    /// Batches, operations and syncs so far, for INFO.
-    let counters = Lock((batches: UInt64(0), operations: UInt64(0), syncs: UInt64(0)))
+    /// What was committed so far, for INFO.
+    struct Counters {
+        var batches: UInt64 = 0
+        var operations: UInt64 = 0
+        var syncs: UInt64 = 0
+        /// How long the backend took for a batch, its sync included.
+        var durations = LatencyHistogram()
+    }
+    let counters = Lock(Counters())
+    private let clock: any NodeClock
 
-    init(backend: any StorageBackend, executor: any BlockingExecutor, listeners: [Listener]) {
+    init(
+        backend: any StorageBackend, executor: any BlockingExecutor, clock: any NodeClock, listeners: [Listener]
+    ) {
         self.backend = backend
+        self.clock = clock
         self.executor = executor
         self.listeners = listeners
         queue = Lock(
@@ -43,12 +54,13 @@ final class Committer: Sendable {
     /// Queues a worker's batch as its commit number `commit`; `failuresSeen` is how many failures it was told of.
     ///
     /// A batch that was built before the worker heard of a failure may build on what failed: it fails as well.
+    /// What `batch` holds afterwards is of no use but for its memory.
     func submit(
-        _ batch: borrowing WriteBatch, durability: Durability, worker: Int, commit: UInt64, failuresSeen: Int
+        _ batch: inout WriteBatch, durability: Durability, worker: Int, commit: UInt64, failuresSeen: Int
     ) -> Bool {
         let start = queue.withLock { queue -> Bool? in
             guard queue.failures[worker] == failuresSeen else { return nil }
-            queue.batch.append(batch)
+            if queue.batch.isEmpty { swap(&queue.batch, &batch) } else { queue.batch.append(batch) }
             queue.durability = max(queue.durability, durability)
             queue.newest[worker] = commit
             defer { queue.isRunning = true }
@@ -90,8 +102,11 @@ final class Committer: Sendable {
             }
             guard let (durability, newest) = taken else { return }
             do throws(StorageError) {
+                let start = clock.monotonic
                 try backend.apply(batch, durability: durability)
+                let duration = clock.monotonic.nanoseconds &- start.nanoseconds
                 counters.withLock { counters in
+                    counters.durations.record(duration)
                     counters.batches += 1
                     counters.operations += UInt64(batch.count)
                     counters.syncs += durability == .always ? 1 : 0

@@ -130,7 +130,7 @@ final class RecordStore {
         minting.addLease(to: &turnBatch)
         // A refusal means that a failure is about to be heard of, which fails this commit as well.
         _ = committer.submit(
-            turnBatch, durability: turnDurability, worker: worker, commit: openCommit, failuresSeen: failuresSeen)
+            &turnBatch, durability: turnDurability, worker: worker, commit: openCommit, failuresSeen: failuresSeen)
         openCommit += 1
         turnBatch.removeAll()
         turnDurability = .none
@@ -233,18 +233,25 @@ final class RecordStore {
     }
 
     private func reload(_ entry: RecordEntry) {
-        if reads == nil { return readNow(entry) }
+        if read(entry, waiting: reads == nil) { return }
         loading.add(entry)
         needTurnEnd()
     }
 
-    /// Reads an entry's record on the loop: where the backend never blocks, and as a last resort where a command reads
-    /// a key it did not declare.
-    func readNow(_ entry: RecordEntry) {
+    /// Reads an entry's record on the loop even if that blocks: where a command reads a key it did not declare.
+    func readNow(_ entry: RecordEntry) { _ = read(entry, waiting: true) }
+
+    /// Reads an entry's record on the loop; false if that could not be done without waiting for a disk.
+    private func read(_ entry: RecordEntry, waiting: Bool) -> Bool {
         let before = entry.byteCount
         do throws(StorageError) {
             var record = ByteBuffer()
-            let found = try entry.withKey { key throws(StorageError) in try reader.read(key) { record.append($0) } }
+            let found = try entry.withKey { key throws(StorageError) in
+                waiting
+                    ? try reader.read(key) { record.append($0) }
+                    : try reader.readWithoutWaiting(key) { record.append($0) }
+            }
+            guard let found else { return false }
             if found { record.withBytes { entry.store($0) } } else { entry.storeAbsence() }
             entry.loadError = nil
         } catch {
@@ -255,6 +262,7 @@ final class RecordStore {
         entry.isLoading = false
         table.resized(entry, from: before)
         needTurnEnd()
+        return true
     }
 
     /// Runs `body` when some records that were asked for have become resident.

@@ -83,10 +83,20 @@ public protocol StorageReader: AnyObject {
     /// `body` runs at most once, before this returns; it must not call the backend.
     func read(_ key: RawSpan, _ body: (RawSpan) -> Void) throws(StorageError) -> Bool
 
+    /// As ``read(_:_:)``, but answers nil, with `body` not run, where it would have to wait for a disk.
+    ///
+    /// An event loop asks this way first, so that what an engine has in memory costs no change of threads.
+    func readWithoutWaiting(_ key: RawSpan, _ body: (RawSpan) -> Void) throws(StorageError) -> Bool?
+
     /// Ends a turn of reads: reads after it see every batch applied before it. A reader may hold one transaction from
     /// the first read of a turn to here; reads within a turn may or may not see batches applied meanwhile, but a read
     /// that begins after ``refresh()`` does. Cheap if nothing was read.
     func refresh()
+}
+
+extension StorageReader {
+    /// For an engine that cannot tell.
+    public func readWithoutWaiting(_ key: RawSpan, _ body: (RawSpan) -> Void) throws(StorageError) -> Bool? { nil }
 }
 
 /// A frozen view of a backend's contents. Released by its last reference; keeps space of later writes occupied till

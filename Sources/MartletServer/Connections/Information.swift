@@ -89,6 +89,8 @@ struct Information {
             ("commits", "\(statistics.commits)"),
             ("commit_operations", "\(statistics.commitOperations)"),
             ("commit_syncs", "\(statistics.commitSyncs)"),
+            ("commit_p50_microseconds", "\(statistics.commitMedianNanoseconds / 1000)"),
+            ("commit_p99_microseconds", "\(statistics.commitP99Nanoseconds / 1000)"),
         ]
     }
 

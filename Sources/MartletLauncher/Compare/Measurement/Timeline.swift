@@ -1,3 +1,5 @@
+internal import MartletRuntime
+
 /// Throughput and latency over the time of a run, in slices of equal length.
 struct Timeline: Sendable {
     struct Slice: Sendable, Codable, Equatable {

@@ -1,4 +1,5 @@
 internal import Glibc
+internal import MartletRuntime
 
 /// Everything that a comparison found, as it stands in `report.json`.
 ///

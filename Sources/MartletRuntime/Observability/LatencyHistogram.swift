@@ -3,29 +3,29 @@
 /// A recorded duration is known to within 1/256 of itself (0.4 %), at any magnitude; recording is O(1) and allocates
 /// nothing. Two histograms merge by adding their counts, so a percentile over many is exact to the same error, which an
 /// average of percentiles never is.
-struct LatencyHistogram: Sendable {
+public struct LatencyHistogram: Sendable {
     /// Binary digits kept of a value below its leading one.
     private static let precision = 7
     private static let perOctave = 1 << precision
     /// The greatest duration told apart, in nanoseconds: about 18 minutes. Longer ones count as this.
-    static let limit: UInt64 = 1 << 40
+    public static let limit: UInt64 = 1 << 40
 
     private var counts: [UInt64]
-    private(set) var count: UInt64 = 0
+    public private(set) var count: UInt64 = 0
     /// The shortest and longest durations recorded, exact, in nanoseconds.
-    private(set) var minimum = UInt64.max
-    private(set) var maximum: UInt64 = 0
+    public private(set) var minimum = UInt64.max
+    public private(set) var maximum: UInt64 = 0
     private var sum = 0.0
 
-    init() {
+    public init() {
         counts = Array(repeating: 0, count: Self.index(of: Self.limit) + 1)
     }
 
     /// The arithmetic mean in nanoseconds; 0 when nothing was recorded.
-    var mean: Double { count == 0 ? 0 : sum / Double(count) }
+    public var mean: Double { count == 0 ? 0 : sum / Double(count) }
 
     /// Counts one duration. O(1).
-    mutating func record(_ nanoseconds: UInt64) {
+    public mutating func record(_ nanoseconds: UInt64) {
         counts[Self.index(of: min(nanoseconds, Self.limit))] += 1
         count += 1
         sum += Double(nanoseconds)
@@ -34,7 +34,7 @@ struct LatencyHistogram: Sendable {
     }
 
     /// Adds everything that `other` counted. O(buckets).
-    mutating func merge(_ other: LatencyHistogram) {
+    public mutating func merge(_ other: LatencyHistogram) {
         for index in counts.indices { counts[index] += other.counts[index] }
         count += other.count
         sum += other.sum
@@ -43,7 +43,7 @@ struct LatencyHistogram: Sendable {
     }
 
     /// Forgets everything, keeping the memory. O(buckets).
-    mutating func removeAll() {
+    public mutating func removeAll() {
         for index in counts.indices { counts[index] = 0 }
         count = 0
         sum = 0
@@ -53,7 +53,7 @@ struct LatencyHistogram: Sendable {
 
     /// The duration that `percent` of those recorded do not exceed, in nanoseconds; 0 when nothing was recorded.
     /// O(buckets).
-    func percentile(_ percent: Double) -> UInt64 {
+    public func percentile(_ percent: Double) -> UInt64 {
         guard count > 0 else { return 0 }
         let rank = max(1, min(count, UInt64((percent / 100 * Double(count)).rounded(.up))))
         var seen: UInt64 = 0
