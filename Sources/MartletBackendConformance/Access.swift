@@ -30,8 +30,25 @@ extension WriteBatch {
 }
 
 extension StorageReader {
-    /// The value of a key, or nil. Fails if what `read` answers and whether it lent a value differ.
+    /// The value of a key, or nil. Fails if what `read` answers and whether it lent a value differ, or if a read that
+    /// may not wait answers something else.
     func value(_ key: Bytes) throws -> Bytes? {
+        let found = try value(key, of: read)
+        var isDecided = true
+        let quick = try value(key) { key, body throws(StorageError) in
+            let answer = try readWithoutWaiting(key, body)
+            isDecided = answer != nil
+            return answer ?? false
+        }
+        if isDecided, quick != found {
+            throw ConformanceFailure("a read without waiting answered \(shown(quick)), a read \(shown(found))")
+        }
+        return found
+    }
+
+    private func value(
+        _ key: Bytes, of read: (RawSpan, (RawSpan) -> Void) throws(StorageError) -> Bool
+    ) throws -> Bytes? {
         var found: Bytes?
         var calls = 0
         let answer = try withBytes(of: key) { key throws(StorageError) in
