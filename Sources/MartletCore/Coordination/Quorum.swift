@@ -86,6 +86,18 @@ public struct Quorum: Hashable, Sendable {
         return chosen
     }
 
+    /// All of `candidates` wherever `have` lacks any.
+    func chooseAll(from candidates: PositionSet, having have: PositionSet) -> PositionSet {
+        var chosen = PositionSet()
+        _ = forAllParts { part in
+            if !have.intersection(part.scope).hasAtLeast(part.needed) {
+                chosen.formUnion(candidates.intersection(part.scope))
+            }
+            return true
+        }
+        return chosen
+    }
+
     /// One more of `candidates` wherever `have` lacks any.
     func chooseOneMore(from candidates: PositionSet, having have: PositionSet) -> PositionSet {
         var chosen = PositionSet()

@@ -23,8 +23,11 @@ public enum ReadEvent: Hashable, Sendable {
     case lost(Int)
     /// There was no link.
     case notSent(Int)
-    /// Replicas have had their time: ask the next one. May come more than once, or never.
+    /// Replicas are slower than they use to be: ask the next owner. May come more than once, or never.
     case speculate
+    /// Owners have had their time: in sloppy keyspaces fallbacks fill in for what is still silent. Later than
+    /// ``speculate``, as a write's ``WriteEvent/hintDelay`` is. May come more than once, or never.
+    case fallbackDelay
     /// The versions that a step asked to merge are merged, into a record with this digest.
     case merged(digest: UInt64)
     /// The replica at a position holds the merged version.

@@ -8,8 +8,10 @@
 ///   1995). Reads of one owner do not write back. Other owners found to differ are repaired afterwards, fallbacks
 ///   never;
 /// - an owner that answers *unknown here* or *damaged* does not count;
-/// - in sloppy keyspaces fallbacks are asked once R owners cannot be had, and fill in for those that do not answer. The
-///   receipt names them; what such a read answers, a later one may not see.
+/// - in sloppy keyspaces fallbacks are asked once R owners cannot be had, or are silent after the fallback delay, and
+///   fill in for those that do not answer. The receipt names them; what such a read answers, a later one may not see.
+///   A fallback without a hint for the key answers *not found*, which counts next to an owner's answer or a record, but
+///   fallbacks alone never make a key *not found*.
 ///
 /// Events that come late, twice or for positions never asked change nothing. No allocation unless versions differ.
 public struct ReadOperation: Hashable, Sendable {
@@ -152,6 +154,8 @@ extension ReadOperation {
             drop(position)
         case .speculate:
             if phase == .collecting { speculate(&step) }
+        case .fallbackDelay:
+            if phase == .collecting, isSloppy, sufficient() == nil { askFallbacks(&step) }
         case .merged(let digest):
             guard phase == .merging else { return }
             beginWriteBack(.found(digest), from: .merged, &step)
@@ -222,7 +226,8 @@ extension ReadOperation {
     }
 
     private mutating func fail(_ step: inout ReadStep) {
-        let answers = answeredOwners.count + (isSloppy ? answeredFallbacks.count : 0)
+        let doFallbacksCount = !answeredOwners.isEmpty || !versions.found.isEmpty
+        let answers = answeredOwners.count + (doFallbacksCount ? answeredFallbacks.count : 0)
         answer = .noQuorum(answers: phase == .writingBack ? holders.count : answers, needed: quorum.needed)
         step.isAnswered = true
         (step.readData, step.readDigest) = (PositionSet(), PositionSet())
@@ -238,8 +243,10 @@ extension ReadOperation {
     private mutating func sufficient() -> PositionSet? {
         let owners = answeredOwners
         if quorum.isMet(by: owners) { return owners }
+        // That fallbacks hold no hint says nothing of what owners hold.
+        guard isSloppy, !owners.isEmpty || !versions.found.isEmpty else { return nil }
         let all = versions.known
-        return isSloppy && quorum.isMet(by: all) ? all : nil
+        return quorum.isMet(by: all) ? all : nil
     }
 
     private mutating func collect(_ step: inout ReadStep) {
@@ -294,7 +301,7 @@ extension ReadOperation {
         guard isSloppy else { return fail(&step) }
         let fallbacks = quorum.choose(from: unasked.subtracting(ownerSet), having: expected.union(next))
         if !fallbacks.isEmpty { ask(fallbacks, dataFrom: dataSource(fallbacks), &step) }
-        if !quorum.isMet(by: versions.known.union(pending)) { fail(&step) }
+        if pending.isEmpty || !quorum.isMet(by: versions.known.union(pending)) { fail(&step) }
     }
 
     private var unasked: PositionSet { PositionSet(0..<count).intersection(reachable).subtracting(asked) }
@@ -318,12 +325,18 @@ extension ReadOperation {
             }
             return
         }
-        var next = quorum.chooseOneMore(from: unasked.intersection(ownerSet), having: answeredOwners)
-        if next.isEmpty, isSloppy {
-            next = quorum.chooseOneMore(from: unasked.subtracting(ownerSet), having: versions.known)
-        }
+        let next = quorum.chooseOneMore(from: unasked.intersection(ownerSet), having: answeredOwners)
         // The one asked for the record may be the slow one.
         ask(next, dataFrom: versions.full.isEmpty ? next.first : nil, &step)
+    }
+
+    /// Asks whoever is left: owners first, and fallbacks in the place of those that may never answer.
+    private mutating func askFallbacks(_ step: inout ReadStep) {
+        let owners = quorum.chooseAll(from: unasked.intersection(ownerSet), having: answeredOwners)
+        let expected = versions.known.union(pending.subtracting(ownerSet))
+        let fallbacks = quorum.choose(from: unasked.subtracting(ownerSet), having: expected)
+        let next = owners.union(fallbacks)
+        if !next.isEmpty { ask(next, dataFrom: versions.full.isEmpty ? next.first : nil, &step) }
     }
 }
 

@@ -29,6 +29,7 @@ struct ReadModel: Hashable {
         case lost(Int)
         case notSent(Int)
         case speculate
+        case fallbackDelay
         case merge
         case writeBack(Int)
         case failWriteBack(Int, applied: Bool)
@@ -62,6 +63,7 @@ struct ReadModel: Hashable {
     var answer: ReadAnswer?
     var isFinished = false
     var speculations = 0
+    var delays = 0
     var writes = 0
 
     init(
@@ -84,7 +86,8 @@ struct ReadModel: Hashable {
 
     var events: [Event] {
         var events: [Event] = [.deadline]
-        if speculations < 2, answer == nil { events.append(.speculate) }
+        if speculations < (isBrief ? 1 : 2), answer == nil { events.append(.speculate) }
+        if delays < 1, answer == nil { events.append(.fallbackDelay) }
         if merging != nil { events.append(.merge) }
         for position in 0..<count {
             if requests[position] != .none {
@@ -131,6 +134,9 @@ struct ReadModel: Hashable {
         case .speculate:
             speculations += 1
             told = .speculate
+        case .fallbackDelay:
+            delays += 1
+            told = .fallbackDelay
         case .merge:
             merged = (merging ?? PositionSet()).reduce(0) { $0 | (records[$1] ?? 0) }
             merging = nil
@@ -178,7 +184,7 @@ struct ReadModel: Hashable {
     }
 
     private func checkRepetition(of event: ReadEvent) throws {
-        if event == .speculate || bug != nil { return }
+        if event == .speculate || event == .fallbackDelay || bug != nil { return }
         var copy = operation
         let step = copy.receive(event)
         try require(step == ReadStep() && copy == operation, "\(event) twice is not as once")
@@ -235,6 +241,7 @@ struct ReadModel: Hashable {
         let value = source == .notFound ? 0 : written
         let all = receipt.owners.union(receipt.fallbacks)
         try require(all.count >= needed, "answered by \(all) of \(needed)")
+        try require(source != .notFound || !receipt.owners.isEmpty, "not found, by the word of fallbacks alone")
         try require(receipt.owners.isSubset(of: PositionSet(0..<owners)), "a fallback among the owners")
         try require(receipt.fallbacks.isEmpty || isSloppy && receipt.owners.count < needed, "a fallback too many")
         for position in all {

@@ -33,7 +33,7 @@ import Testing
     func everyOrder(shape: Shape) throws {
         var exploration = ReadExploration()
         var contents = Self.contents(owners: shape.owners)
-        if shape.isSloppy { contents = Array(contents.suffix(2)) }
+        if shape.isSloppy { contents = Array(contents.suffix(shape.needed == 3 ? 1 : 2)) }
         for stored in contents {
             var model = ReadModel(
                 owners: shape.owners, stored: stored, needed: shape.needed, isSloppy: shape.isSloppy, mode: shape.mode)
@@ -59,7 +59,7 @@ import Testing
     func longer(seed: UInt64) throws {
         var random = Seeded(seed)
         var values = 0
-        for _ in 0..<400 {
+        for _ in 0..<200 {
             let owners = Int.random(in: 1...9, using: &random)
             let fallbacks = Int.random(in: 0...(Bool.random(using: &random) ? 55 : 3), using: &random)
             var model = ReadModel(
@@ -82,6 +82,6 @@ import Testing
             }
             if case .value = model.answer { values += 1 }
         }
-        #expect(values > 100)
+        #expect(values > 50)
     }
 }

@@ -108,6 +108,32 @@ import Testing
         #expect(late.action == .repair && late.positions == [1] && late.isFinished)
     }
 
+    @Test("what the R lack is written back to them, not to an owner that was not asked")
+    func writeBackTarget() {
+        var operation = Self.operation()
+        #expect(operation.start(preferring: [1, 2]).readData == [1, 2])
+        _ = operation.receive(Self.found(1, 4))
+        let step = operation.receive(.reply(2, .version(.notFound), isFull: true))
+        #expect(step.action == .writeBack && step.positions == [2])
+    }
+
+    @Test("speculation stops at the owners; silent ones are replaced after the fallback delay")
+    func silence() {
+        var operation = Self.operation(needed: 3)
+        _ = operation.start()
+        _ = operation.receive(Self.found(1, 4))
+        #expect(operation.receive(.speculate) == ReadStep())
+        #expect(operation.receive(.fallbackDelay).readData == [3, 4])
+        #expect(operation.receive(.fallbackDelay) == ReadStep())
+        #expect(!operation.receive(Self.found(4, 4)).isAnswered)
+        #expect(operation.receive(Self.found(0, 4)).isAnswered)
+        let receipt = ReadReceipt(owners: [0, 1], fallbacks: [4], differed: false)
+        #expect(operation.answer == .value(.replica(0), receipt))
+        var strict = Self.operation(needed: 3, isSloppy: false)
+        _ = strict.start()
+        #expect(strict.receive(.fallbackDelay) == ReadStep())
+    }
+
     @Test("fallbacks fill in in sloppy keyspaces only, once owners are not to be had, and are never written to")
     func fallbacks() {
         var operation = Self.operation()
@@ -118,6 +144,11 @@ import Testing
         #expect(operation.receive(.wroteBack(1)).isAnswered)
         let receipt = ReadReceipt(owners: [1], fallbacks: [3], differed: true)
         #expect(operation.answer == .value(.replica(3), receipt))
+        var alone = Self.operation()
+        #expect(alone.start(reachable: [3, 4]).readData == [3, 4])
+        _ = alone.receive(.reply(3, .version(.notFound), isFull: true))
+        let last = alone.receive(.reply(4, .version(.notFound), isFull: true))
+        #expect(last.isFinished && alone.answer == .noQuorum(answers: 0, needed: 2))
         var strict = Self.operation(isSloppy: false)
         let refused = strict.start(reachable: [1, 3, 4])
         #expect(refused.isAnswered && refused.readData.isEmpty && strict.answer == .noQuorum(answers: 0, needed: 2))
