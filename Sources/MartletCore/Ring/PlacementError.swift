@@ -19,8 +19,12 @@ public struct PlacementError: Error, Hashable, Sendable, CustomStringConvertible
         public static let tooFewNodes = Code(rawValue: "tooFewNodes")
         /// A data center that no member is in, or one that is named twice.
         public static let dataCenter = Code(rawValue: "dataCenter")
-        /// Two keyspaces with one id or one name, or none.
+        /// Two keyspaces with one id or one name, none at all, or one whose settings cannot be.
         public static let keyspace = Code(rawValue: "keyspace")
+        /// A name that is empty or beyond 255 bytes, or more names than fit into a hello.
+        public static let name = Code(rawValue: "name")
+        /// Bytes that are no founding description.
+        public static let malformed = Code(rawValue: "malformed")
     }
 
     public let code: Code
