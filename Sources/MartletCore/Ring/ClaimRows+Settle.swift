@@ -110,8 +110,8 @@ extension ClaimRows {
         return false
     }
 
-    /// Moves one copy from a node of `isSource` to one of `targets` through others, by the fewest exchanges there are: a
-    /// breadth-first search over nodes. O(nodes * QN) at worst.
+    /// Moves one copy from a node of `isSource` to one of `targets` through others, by the fewest exchanges there
+    /// are: a breadth-first search over nodes. O(nodes * QN) at worst.
     ///
     /// - Parameter amongMoved: exchange only what has moved already; then it costs no further move.
     private mutating func chain(
