@@ -37,7 +37,16 @@ extension RawSpan {
     @inlinable
     public func equals(_ other: RawSpan) -> Bool {
         guard byteCount == other.byteCount else { return false }
-        return compare(other) == 0
+        var offset = 0
+        while offset + 8 <= byteCount {
+            if littleEndian(offset, as: UInt64.self) != other.littleEndian(offset, as: UInt64.self) { return false }
+            offset += 8
+        }
+        while offset < byteCount {
+            if byte(offset) != other.byte(offset) { return false }
+            offset += 1
+        }
+        return true
     }
 
     /// Below, at or above zero as these bytes sort before, with or after `other`: unsigned bytes, then length.
@@ -87,7 +96,7 @@ public struct ByteCursor: Sendable {
     public init(at offset: Int = 0) { self.offset = offset }
 
     /// Moves past `count` bytes and returns where they lie.
-    @inlinable
+    @inlinable @inline(__always)
     public mutating func take(_ count: Int, of bytes: RawSpan) throws(Malformed) -> Range<Int> {
         guard count >= 0, bytes.byteCount - offset >= count else { throw Malformed() }
         let start = offset
@@ -95,21 +104,45 @@ public struct ByteCursor: Sendable {
         return start..<offset
     }
 
-    @inlinable
+    @inlinable @inline(__always)
     public mutating func byte(of bytes: RawSpan) throws(Malformed) -> UInt8 {
         bytes.byte(try take(1, of: bytes).lowerBound)
     }
 
-    @inlinable
+    @inlinable @inline(__always)
     public mutating func littleEndian<T: FixedWidthInteger & BitwiseCopyable>(
         of bytes: RawSpan, as type: T.Type
     ) throws(Malformed) -> T {
         bytes.littleEndian(try take(MemoryLayout<T>.size, of: bytes).lowerBound, as: type)
     }
 
-    /// An unsigned LEB128 number of at most 10 bytes.
-    @inlinable
+    /// An unsigned LEB128 number of at most 10 bytes. Short ones, and those well before the end, take no loop.
+    @inlinable @inline(__always)
     public mutating func varint(of bytes: RawSpan) throws(Malformed) -> UInt64 {
+        guard offset >= 0, offset < bytes.byteCount else { throw Malformed() }
+        let first = bytes.byte(offset)
+        if first < 0x80 {
+            offset += 1
+            return UInt64(first)
+        }
+        return try longVarint(of: bytes)
+    }
+
+    @usableFromInline
+    mutating func longVarint(of bytes: RawSpan) throws(Malformed) -> UInt64 {
+        if bytes.byteCount - offset >= 8 {
+            let word = bytes.littleEndian(offset, as: UInt64.self)
+            let ends = ~word & 0x8080_8080_8080_8080
+            if ends != 0 {  // at most 8 bytes: the top bits squeezed out pair by pair
+                let bits = ends.trailingZeroBitCount &+ 1
+                var value = word & (UInt64.max >> UInt64(64 &- bits)) & 0x7f7f_7f7f_7f7f_7f7f
+                value = (value & 0x007f_007f_007f_007f) | (value & 0x7f00_7f00_7f00_7f00) >> 1
+                value = (value & 0x0000_3fff_0000_3fff) | (value & 0x3fff_0000_3fff_0000) >> 2
+                value = (value & 0x0000_0000_0fff_ffff) | (value & 0x0fff_ffff_0000_0000) >> 4
+                offset += bits / 8
+                return value
+            }
+        }
         var value: UInt64 = 0
         var shift: UInt64 = 0
         while true {

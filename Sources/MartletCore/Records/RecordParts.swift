@@ -1,13 +1,13 @@
 /// A record taken apart into arrays, in canonical order whatever the order it was stored in: what the uncommon cases
 /// (several siblings, sections) are worked out on. Allocates.
 struct RecordParts {
-    struct Sibling {
+    struct Sibling: Sendable {
         var dot: Dot
         var place: RecordSibling
     }
 
     /// A tagged run of bytes after the siblings; kept untouched.
-    struct Section {
+    struct Section: Sendable {
         var tag: UInt64
         var bytes: Range<Int>
     }

@@ -47,6 +47,13 @@ public struct RecordView: Sendable {
     /// The same from the stored key's hash, for those who read several records of one key.
     @inlinable
     init(_ record: RawSpan, keyHash: UInt64) throws(Damage) {
+        try Self.check(record, keyHash: keyHash)
+        do throws(ByteCursor.Malformed) { try self.init(parsing: record) } catch { throw .damaged }
+    }
+
+    /// Checks all of a record but its form: that its bytes are those that were written under that key.
+    @inlinable
+    static func check(_ record: RawSpan, keyHash: UInt64) throws(Damage) {
         guard record.byteCount > RecordFormat.headerLength else { throw .damaged }
         guard record.byte(0) == RecordFormat.version else {
             throw record.byte(0) > RecordFormat.version ? .unknownVersion : .damaged
@@ -55,7 +62,6 @@ public struct RecordView: Sendable {
             throw .damaged
         }
         guard RecordFormat.Kind(rawValue: record.byte(1)) != nil, record.byte(2) == 0 else { throw .unknownVersion }
-        do throws(ByteCursor.Malformed) { try self.init(parsing: record) } catch { throw .damaged }
     }
 
     @inlinable

@@ -1,3 +1,36 @@
+/// A record of one sibling and no sections, the common case: where its parts lie, read without allocating.
+struct SoleRecord {
+    let contextCount: Int
+    /// Where the context's first entry lies.
+    let firstEntry: Int
+    let first: VersionVector.Entry
+    let sibling: RecordSibling
+
+    /// Reads a record that was checked; nil if it is another or malformed.
+    @inline(__always)
+    init?(_ record: RawSpan) {
+        guard let codec = RecordFormat.Codec(rawValue: record.byte(3)) else { return nil }
+        var cursor = ByteCursor(at: RecordFormat.headerLength)
+        do throws(ByteCursor.Malformed) {
+            let count = try cursor.varint(of: record)
+            guard count > 0 else { return nil }
+            firstEntry = cursor.offset
+            first = try VersionVector.Entry(decoding: record, at: &cursor)
+            for _ in 1..<count {
+                _ = try cursor.take(12, of: record)
+                _ = try cursor.varint(of: record)
+                _ = try cursor.varint(of: record)
+            }
+            contextCount = Int(truncatingIfNeeded: count)
+            guard try cursor.byte(of: record) == 1 else { return nil }
+            sibling = try RecordSibling(decoding: record, at: &cursor, codec: codec, actors: contextCount)
+        } catch {
+            return nil
+        }
+        guard cursor.offset == record.byteCount else { return nil }
+    }
+}
+
 /// How the contexts of two records with one sibling each stand to one another; found in one walk over the encoded
 /// entries, without allocating.
 struct ContextComparison {
@@ -17,10 +50,24 @@ struct ContextComparison {
     var remoteSeenByLocal: UInt64 = 0
 
     /// Nil if a context is not in ascending order, or malformed.
-    init?(_ mine: RecordView, of local: RawSpan, _ theirs: RecordView, of remote: RawSpan) {
+    @inline(__always)
+    init?(_ mine: SoleRecord, of local: RawSpan, _ theirs: SoleRecord, of remote: RawSpan) {
+        if mine.contextCount == 1, theirs.contextCount == 1, mine.first.actor == theirs.first.actor {
+            count = 1
+            (localEntry, remoteEntry) = (mine.first.counter, theirs.first.counter)
+            (localSeenByRemote, remoteSeenByLocal) = (remoteEntry, localEntry)
+            (localCovers, remoteCovers) = (localEntry >= remoteEntry, remoteEntry >= localEntry)
+        } else {
+            guard walk(mine, of: local, theirs, of: remote) else { return nil }
+        }
+    }
+
+    private mutating func walk(
+        _ mine: SoleRecord, of local: RawSpan, _ theirs: SoleRecord, of remote: RawSpan
+    ) -> Bool {
         var a = EntryWalk(mine)
         var b = EntryWalk(theirs)
-        guard a.advance(local), b.advance(remote) else { return nil }
+        guard a.advance(local), b.advance(remote) else { return false }
         while a.isAt || b.isAt {
             let takesLocal = a.isAt && (!b.isAt || !(b.entry.actor < a.entry.actor))
             let takesRemote = b.isAt && (!a.isAt || !(a.entry.actor < b.entry.actor))
@@ -28,25 +75,26 @@ struct ContextComparison {
             let theirsHere = takesRemote ? b.entry.counter : 0
             if mineHere < theirsHere { localCovers = false }
             if theirsHere < mineHere { remoteCovers = false }
-            if takesLocal, a.index == mine.actorIndex {
+            if takesLocal, a.index == mine.sibling.actorIndex {
                 localIndex = count
                 localEntry = mineHere
                 localSeenByRemote = theirsHere
             }
-            if takesRemote, b.index == theirs.actorIndex {
+            if takesRemote, b.index == theirs.sibling.actorIndex {
                 remoteIndex = count
                 remoteEntry = theirsHere
                 remoteSeenByLocal = mineHere
             }
             count += 1
-            if takesLocal, !a.advance(local) { return nil }
-            if takesRemote, !b.advance(remote) { return nil }
+            if takesLocal, !a.advance(local) { return false }
+            if takesRemote, !b.advance(remote) { return false }
         }
+        return true
     }
 
     /// Appends the union of two contexts that were compared, of `count` entries.
     static func appendUnion(
-        _ mine: RecordView, of local: RawSpan, _ theirs: RecordView, of remote: RawSpan, _ count: Int,
+        _ mine: SoleRecord, of local: RawSpan, _ theirs: SoleRecord, of remote: RawSpan, _ count: Int,
         to buffer: inout ByteBuffer
     ) throws(ByteCursor.Malformed) {
         buffer.append(varint: UInt64(count))
@@ -76,9 +124,9 @@ private struct EntryWalk {
     private var cursor: ByteCursor
     private let count: Int
 
-    init(_ view: RecordView) {
-        cursor = ByteCursor(at: view.firstEntry)
-        count = view.contextCount
+    init(_ record: SoleRecord) {
+        cursor = ByteCursor(at: record.firstEntry)
+        count = record.contextCount
     }
 
     /// Moves to the next entry or past the last; false if that is malformed or not above the one before.

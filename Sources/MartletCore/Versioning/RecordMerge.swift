@@ -26,7 +26,7 @@ public enum RecordMerge {
 
     /// Merges two records found under `storedKey`; appends to `buffer` only if neither is the result.
     ///
-    /// Allocates nothing if both have one sibling and no section (~50 ns), nor if both are the same bytes.
+    /// Allocates nothing if both have one sibling and no section, nor if both are the same bytes.
     /// O(context entries), O(n log n) with several siblings.
     ///
     /// - Throws: if either is damaged. What a peer sends is checked before (``RecordValidator``), so that here it is
@@ -35,31 +35,30 @@ public enum RecordMerge {
         local: RawSpan, remote: RawSpan, storedKey: RawSpan, policy: ConflictPolicy, into buffer: inout ByteBuffer
     ) throws(RecordView.Damage) -> Outcome {
         let keyHash = XXH3.hash(storedKey, seed: 0)
-        let mine = try RecordView(local, keyHash: keyHash)
+        try RecordView.check(local, keyHash: keyHash)
         if local.equals(remote) { return .local }
-        let theirs = try RecordView(remote, keyHash: keyHash)
-        if isSole(mine, of: local), isSole(theirs, of: remote),
-            let contexts = ContextComparison(
-                mine, of: local, theirs, of: remote)
+        try RecordView.check(remote, keyHash: keyHash)
+        if let mine = SoleRecord(local), let theirs = SoleRecord(remote),
+            let contexts = ContextComparison(mine, of: local, theirs, of: remote)
         {
-            let kept = try choose(mine, of: local, theirs, of: remote, contexts, policy)
+            let kept = try choose(mine.sibling, of: local, theirs.sibling, of: remote, contexts, policy)
             if !kept.remote, contexts.localCovers { return .local }
             if !kept.local, contexts.remoteCovers { return .remote }
             try append(mine, of: local, theirs, of: remote, contexts, kept, keyHash, to: &buffer)
             return .merged
         }
+        guard let mine = try? RecordView(parsing: local), let theirs = try? RecordView(parsing: remote) else {
+            throw .damaged
+        }
         return try mergeParts(mine, of: local, theirs, of: remote, keyHash, policy, into: &buffer)
-    }
-
-    private static func isSole(_ view: RecordView, of record: RawSpan) -> Bool {
-        view.siblingCount == 1 && view.siblings.upperBound == record.byteCount
     }
 
     // MARK: One sibling on each side
 
     /// Which of two sole siblings are kept; one at least.
+    @inline(__always)
     private static func choose(
-        _ mine: RecordView, of local: RawSpan, _ theirs: RecordView, of remote: RawSpan,
+        _ mine: RecordSibling, of local: RawSpan, _ theirs: RecordSibling, of remote: RawSpan,
         _ contexts: ContextComparison, _ policy: ConflictPolicy
     ) throws(RecordView.Damage) -> (local: Bool, remote: Bool) {
         guard mine.counter > 0, mine.counter <= contexts.localEntry, theirs.counter > 0,
@@ -82,46 +81,38 @@ public enum RecordMerge {
         let keepsRemote = contexts.remoteSeenByLocal < theirs.counter
         guard keepsLocal == keepsRemote else { return (keepsLocal, keepsRemote) }
         if !keepsLocal { return (isLocalNewer, !isLocalNewer) }
-        if let token = mine.token, let other = theirs.token,
-            local.extracting(token).equals(remote.extracting(other))
-        {
-            return (isLocalBelow, !isLocalBelow)
-        }
+        if mine.hasToken(of: theirs, in: remote, of: local) { return (isLocalBelow, !isLocalBelow) }
         return (true, true)
     }
 
     private static func append(
-        _ mine: RecordView, of local: RawSpan, _ theirs: RecordView, of remote: RawSpan,
+        _ mine: SoleRecord, of local: RawSpan, _ theirs: SoleRecord, of remote: RawSpan,
         _ contexts: ContextComparison, _ kept: (local: Bool, remote: Bool), _ keyHash: UInt64,
         to buffer: inout ByteBuffer
     ) throws(RecordView.Damage) {
+        let (a, b) = (mine.sibling, theirs.sibling)
+        let isLocalFirst =
+            contexts.localIndex == contexts.remoteIndex
+            ? a.counter < b.counter : contexts.localIndex < contexts.remoteIndex
+        let isTombstone = (!kept.local || a.isTombstone) && (!kept.remote || b.isTombstone)
+        let common = kept.local && (isLocalFirst || !kept.remote) ? a.codec : b.codec
+        buffer.reserve(local.byteCount + remote.byteCount + 16)
+        let start = RecordEncoder.begin(&buffer, kind: isTombstone ? .tombstone : .string, codec: common)
         do throws(ByteCursor.Malformed) {
-            var cursors = (ByteCursor(at: mine.siblings.lowerBound), ByteCursor(at: theirs.siblings.lowerBound))
-            let a = try RecordSibling(
-                decoding: local, at: &cursors.0, codec: mine.commonCodec, actors: mine.contextCount)
-            let b = try RecordSibling(
-                decoding: remote, at: &cursors.1, codec: theirs.commonCodec, actors: theirs.contextCount)
-            let isLocalFirst =
-                contexts.localIndex == contexts.remoteIndex
-                ? a.counter < b.counter : contexts.localIndex < contexts.remoteIndex
-            let isTombstone = (!kept.local || a.isTombstone) && (!kept.remote || b.isTombstone)
-            let common = kept.local && (isLocalFirst || !kept.remote) ? a.codec : b.codec
-            buffer.reserve(local.byteCount + remote.byteCount + 16)
-            let start = RecordEncoder.begin(&buffer, kind: isTombstone ? .tombstone : .string, codec: common)
             try ContextComparison.appendUnion(mine, of: local, theirs, of: remote, contexts.count, to: &buffer)
-            buffer.append(UInt8(kept.local && kept.remote ? 2 : 1))
-            let (i, j) = (UInt64(contexts.localIndex), UInt64(contexts.remoteIndex))
-            if kept.local, isLocalFirst || !kept.remote {
-                RecordEncoder.copy(&buffer, common: common, index: i, sibling: a, of: local)
-            }
-            if kept.remote { RecordEncoder.copy(&buffer, common: common, index: j, sibling: b, of: remote) }
-            if kept.local, kept.remote, !isLocalFirst {
-                RecordEncoder.copy(&buffer, common: common, index: i, sibling: a, of: local)
-            }
-            RecordEncoder.finish(&buffer, from: start, keyHash: keyHash)
         } catch {
             throw .damaged
         }
+        buffer.append(UInt8(kept.local && kept.remote ? 2 : 1))
+        let (i, j) = (UInt64(contexts.localIndex), UInt64(contexts.remoteIndex))
+        if kept.local, isLocalFirst || !kept.remote {
+            RecordEncoder.copy(&buffer, common: common, index: i, sibling: a, of: local)
+        }
+        if kept.remote { RecordEncoder.copy(&buffer, common: common, index: j, sibling: b, of: remote) }
+        if kept.local, kept.remote, !isLocalFirst {
+            RecordEncoder.copy(&buffer, common: common, index: i, sibling: a, of: local)
+        }
+        RecordEncoder.finish(&buffer, from: start, keyHash: keyHash)
     }
 }
 
@@ -133,11 +124,6 @@ struct Content {
     var isTombstone: Bool
     var codec: RecordFormat.Codec
     var value: Range<Int>
-
-    init(_ view: RecordView) {
-        (stamp, expiry, isTombstone) = (view.stamp, view.expiry, view.isTombstone)
-        (codec, value) = (view.codec, view.value)
-    }
 
     init(_ sibling: RecordSibling) {
         (stamp, expiry, isTombstone) = (sibling.stamp, sibling.expiry, sibling.isTombstone)

@@ -20,22 +20,46 @@ public struct RecordUpdate: Sendable {
     }
 
     public private(set) var held = Held.none
-    /// The newest sibling held, if the record is intact.
-    public private(set) var newest: RecordView?
+    /// Whether the newest sibling held is no value but a tombstone, or nothing intact is held.
+    public private(set) var isTombstone = true
+    /// When the newest sibling held expires: milliseconds since 1970, `Int64.max` if never.
+    public private(set) var expiry: Int64 = .max
     /// The greatest stamp held; 0 if none. The new stamp has to be above it.
     public private(set) var stamp: UInt64 = 0
     /// The dot to mint; nil if a birth has to be drawn for a first one.
     public private(set) var nextDot: Dot?
-    /// The history that the new record has, but for its own dot; nil if that is ``nextDot``'s actor alone.
-    private var context: VersionVector?
-    private var contextLimit: Int
-    /// What of the held record stays beside the new value.
-    private var rest: Rest?
+    /// Nil in the common case: the new record has one actor's history, one sibling and no sections.
+    private var more: More?
 
-    private struct Rest {
-        var record: [UInt8]
-        var siblings: [RecordParts.Sibling]
-        var sections: [RecordParts.Section]
+    /// What else the new record is made of. Behind a reference, so that the common case is small.
+    private final class More: Sendable {
+        /// The history that it has; its own dot is part of it if that was known.
+        let context: VersionVector
+        let contextLimit: Int
+        /// The held record, and what of it stays beside the new value.
+        let record: [UInt8]
+        let siblings: [RecordParts.Sibling]
+        let sections: [RecordParts.Section]
+
+        init(
+            _ context: VersionVector, limit: Int, record: [UInt8] = [], siblings: [RecordParts.Sibling] = [],
+            sections: [RecordParts.Section] = []
+        ) {
+            self.context = context
+            contextLimit = limit
+            self.record = record
+            self.siblings = siblings
+            self.sections = sections
+        }
+
+        /// The new record's context, and how many entries were pruned for it.
+        func context(with dot: Dot) -> (context: VersionVector, pruned: Int) {
+            var context = context
+            if !context.contains(dot) { context.insert(dot) }
+            guard context.entries.count > contextLimit else { return (context, 0) }
+            let pruned = context.prune(to: contextLimit, keeping: [dot.actor] + siblings.map(\.dot.actor))
+            return (context, pruned)
+        }
     }
 
     /// Entries of a context beyond which the oldest are pruned.
@@ -45,21 +69,16 @@ public struct RecordUpdate: Sendable {
     public static let siblingLimit = 100
 
     /// Siblings that stay beside the new one.
-    public var remainingSiblings: Int { rest?.siblings.count ?? 0 }
+    public var remainingSiblings: Int { more?.siblings.count ?? 0 }
 
     /// Entries by which the context will be pruned when `dot` is written; for the metrics. O(1) in the common case.
-    public func prunedEntries(writing dot: Dot) -> Int {
-        guard var context else { return 0 }
-        context.insert(dot)
-        return context.prune(to: contextLimit, keeping: keptActors(dot))
-    }
+    public func prunedEntries(writing dot: Dot) -> Int { more?.context(with: dot).pruned ?? 0 }
 
     /// A first write of a key.
     ///
     /// - Parameter known: the client's context, as in ``init(_:storedKey:identity:policy:knowing:contextLimit:)``.
     public init(knowing known: VersionVector? = nil, contextLimit: Int = Self.contextLimit) {
-        self.contextLimit = contextLimit
-        if let known, !known.entries.isEmpty { context = known }
+        more = Self.more(known, limit: contextLimit)
     }
 
     /// A write over the record held. O(context entries + siblings).
@@ -73,30 +92,66 @@ public struct RecordUpdate: Sendable {
         _ record: RawSpan, storedKey: RawSpan, identity: ReplicaIdentity, policy: ConflictPolicy,
         knowing known: VersionVector? = nil, contextLimit: Int = Self.contextLimit
     ) {
-        self.init(knowing: known, contextLimit: contextLimit)
-        held = .damaged
-        guard let view = try? RecordView(record, storedKey: storedKey) else { return }
-        let needsParts =
-            view.siblings.upperBound < record.byteCount || (policy == .siblings && known != nil)
-        if !needsParts, view.contextCount == 1, let entry = view.firstEntry(of: record), identity.owns(entry.actor),
-            entry.counter < Dot.maximumCounter, known.map({ $0.isCovered(by: entry) }) ?? true
-        {
-            context = nil
-            nextDot = Dot(actor: entry.actor, counter: entry.counter + 1)
-        } else {
-            guard let parts = try? RecordParts(view, of: record) else { return }
-            let keepsSome = policy == .siblings && known != nil
-            let kept = keepsSome ? parts.siblings.filter { !(known?.contains($0.dot) ?? true) } : []
-            if !kept.isEmpty || !parts.sections.isEmpty {
-                rest = Rest(record: record.array, siblings: kept, sections: parts.sections)
+        let keyHash = XXH3.hash(storedKey, seed: 0)
+        if (try? RecordView.check(record, keyHash: keyHash)) != nil {
+            let sole = SoleRecord(record)
+            if let sole, sole.contextCount == 1, identity.owns(sole.first.actor),
+                sole.first.counter < Dot.maximumCounter,
+                known.map({ policy == .latest && $0.isCovered(by: sole.first) }) ?? true
+            {
+                nextDot = Dot(actor: sole.first.actor, counter: sole.first.counter + 1)
+                hold(sole.sibling)
+                return
             }
-            nextDot = Self.nextDot(parts.context, identity, knowing: known)
-            context = parts.context
-            if let known { context?.merge(known) }
+            let needsSiblings = sole == nil || (policy == .siblings && known != nil)
+            if !needsSiblings, takeContext(of: record, identity, known, limit: contextLimit) { return }
+            if takeParts(of: record, identity, policy, known, limit: contextLimit) { return }
         }
+        held = .damaged
+        more = Self.more(known, limit: contextLimit)
+    }
+
+    private mutating func hold(_ newest: RecordSibling) {
         held = .intact
-        newest = view
-        stamp = view.stamp
+        isTombstone = newest.isTombstone
+        expiry = newest.expiry
+        stamp = newest.stamp
+    }
+
+    /// Takes over a record of which nothing stays but the context; false if it has to be taken apart.
+    private mutating func takeContext(
+        of record: RawSpan, _ identity: ReplicaIdentity, _ known: VersionVector?, limit: Int
+    ) -> Bool {
+        guard let sole = SoleRecord(record), sole.contextCount <= VersionVector.maximumEntries else { return false }
+        var cursor = ByteCursor(at: RecordFormat.headerLength)
+        guard var context = try? VersionVector(decoding: record, at: &cursor) else { return false }
+        nextDot = Self.nextDot(context, identity, knowing: known)
+        if let known { context.merge(known) }
+        if let nextDot { context.insert(nextDot) }
+        more = More(context, limit: limit)
+        hold(sole.sibling)
+        return true
+    }
+
+    /// Takes over any other record; false if it is malformed.
+    private mutating func takeParts(
+        of record: RawSpan, _ identity: ReplicaIdentity, _ policy: ConflictPolicy, _ known: VersionVector?, limit: Int
+    ) -> Bool {
+        guard let view = try? RecordView(parsing: record), var parts = try? RecordParts(view, of: record),
+            let newest = parts.siblings.max(by: { ($0.place.stamp, $0.dot) < ($1.place.stamp, $1.dot) })
+        else { return false }
+        nextDot = Self.nextDot(parts.context, identity, knowing: known)
+        hold(newest.place)
+        if let known { parts.context.merge(known) }
+        let kept = policy == .latest ? [] : parts.siblings.filter { !(known?.contains($0.dot) ?? true) }
+        let bytes = kept.isEmpty && parts.sections.isEmpty ? [] : record.array
+        more = More(parts.context, limit: limit, record: bytes, siblings: kept, sections: parts.sections)
+        return true
+    }
+
+    private static func more(_ known: VersionVector?, limit: Int) -> More? {
+        guard let known, !known.entries.isEmpty else { return nil }
+        return More(known, limit: limit)
     }
 
     /// The own entry of the latest birth goes on, unless its numbers are used up or the client knows an own dot that is
@@ -125,15 +180,10 @@ public struct RecordUpdate: Sendable {
     ) {
         var value = value
         value.stamp = stamp(for: value.stamp)
-        guard var context else {
-            if let rest {
-                return append(rest, VersionVector(dot), storedKey, dot, value, bytes, to: &buffer)
-            }
+        guard let more else {
             return RecordEncoder.append(to: &buffer, storedKey: storedKey, dot: dot, value: value, bytes: bytes)
         }
-        context.insert(dot)
-        context.prune(to: contextLimit, keeping: keptActors(dot))
-        append(rest ?? Rest(record: [], siblings: [], sections: []), context, storedKey, dot, value, bytes, to: &buffer)
+        Self.append(more, storedKey, dot, value, bytes, to: &buffer)
     }
 
     /// The stamp that a value with this one is stored under: above all that is held, so that what causally follows also
@@ -142,43 +192,33 @@ public struct RecordUpdate: Sendable {
         stamp > self.stamp ? stamp : max(self.stamp, min(self.stamp &+ 1, HybridLogicalClock.maximum))
     }
 
-    private func keptActors(_ dot: Dot) -> [ReplicaActor] {
-        [dot.actor] + (rest?.siblings.map(\.dot.actor) ?? [])
-    }
-
-    private func append(
-        _ rest: Rest, _ context: VersionVector, _ storedKey: RawSpan, _ dot: Dot, _ value: NewValue,
-        _ bytes: RawSpan, to buffer: inout ByteBuffer
+    private static func append(
+        _ more: More, _ storedKey: RawSpan, _ dot: Dot, _ value: NewValue, _ bytes: RawSpan,
+        to buffer: inout ByteBuffer
     ) {
-        let isTombstone = value.isTombstone && rest.siblings.allSatisfy(\.place.isTombstone)
-        let position = rest.siblings.firstIndex { dot < $0.dot } ?? rest.siblings.count
-        let common = position == 0 ? value.codec : rest.siblings[0].place.codec
+        let siblings = more.siblings
+        let context = more.context(with: dot).context
+        let isTombstone = value.isTombstone && siblings.allSatisfy(\.place.isTombstone)
+        let position = siblings.firstIndex { dot < $0.dot } ?? siblings.count
+        let common = position == 0 ? value.codec : siblings[0].place.codec
         let start = RecordEncoder.begin(&buffer, kind: isTombstone ? .tombstone : .string, codec: common)
         context.encode(into: &buffer)
-        buffer.append(varint: UInt64(rest.siblings.count + 1))
-        withBytes(of: rest.record) { record in
-            for index in 0...rest.siblings.count {
+        buffer.append(varint: UInt64(siblings.count + 1))
+        withBytes(of: more.record) { record in
+            for index in 0...siblings.count {
                 if index == position {
                     let actor = UInt64(context.position(of: dot.actor))
                     RecordEncoder.sibling(
                         &buffer, common: common, index: actor, counter: dot.counter, value: value, bytes: bytes)
                 }
-                guard index < rest.siblings.count else { break }
-                let sibling = rest.siblings[index]
+                guard index < siblings.count else { break }
+                let sibling = siblings[index]
                 let actor = UInt64(context.position(of: sibling.dot.actor))
                 RecordEncoder.copy(&buffer, common: common, index: actor, sibling: sibling.place, of: record)
             }
-            for section in rest.sections { section.append(to: &buffer, of: record) }
+            for section in more.sections { section.append(to: &buffer, of: record) }
         }
         RecordEncoder.finish(&buffer, from: start, storedKey: storedKey)
-    }
-}
-
-extension RecordView {
-    /// The context's first entry; nil if it is malformed.
-    func firstEntry(of record: RawSpan) -> VersionVector.Entry? {
-        var cursor = ByteCursor(at: firstEntry)
-        return try? VersionVector.Entry(decoding: record, at: &cursor)
     }
 }
 

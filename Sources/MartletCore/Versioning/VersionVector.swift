@@ -116,6 +116,7 @@ extension VersionVector {
         let count = try cursor.varint(of: bytes)
         guard count <= UInt64(Self.maximumEntries) else { throw ByteCursor.Malformed() }
         entries = []
+        entries.reserveCapacity(min(Int(count), max(0, bytes.byteCount - cursor.offset) / 14) + 1)  // and one's own
         for _ in 0..<count {
             let entry = try Entry(decoding: bytes, at: &cursor)
             if let last = entries.last, !(last.actor < entry.actor) { throw ByteCursor.Malformed() }
