@@ -145,13 +145,16 @@ final class RawPeer: StreamHandler {
     }
 }
 
-/// Descriptors this process has open.
-func openDescriptors() -> Int {
-    guard let directory = opendir("/proc/self/fd") else { return -1 }
-    defer { closedir(directory) }
-    var count = 0
-    while readdir(directory) != nil { count += 1 }
-    return count
+/// Sockets of this process that are bound to a port, listening ones included.
+func sockets(on port: UInt16) -> Int {
+    (0..<4096 as Range<Int32>).count { descriptor in
+        var address = sockaddr_in()
+        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+        let status = withUnsafeMutableBytes(of: &address) {
+            getsockname(descriptor, $0.baseAddress?.assumingMemoryBound(to: sockaddr.self), &length)
+        }
+        return status == 0 && address.sin_family == sa_family_t(AF_INET) && UInt16(bigEndian: address.sin_port) == port
+    }
 }
 
 /// Bytes that differ from place to place and from seed to seed.

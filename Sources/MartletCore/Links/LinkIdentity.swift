@@ -58,4 +58,16 @@ public struct LinkPeer: Hashable, Sendable {
     /// The worker at the other end, and how many that node has.
     public var worker: Int
     public var workers: Int
+
+    public init(
+        node: UInt32, incarnation: UInt64, session: UInt64, epoch: UInt64, features: UInt64, worker: Int, workers: Int
+    ) {
+        self.node = node
+        self.incarnation = incarnation
+        self.session = session
+        self.epoch = epoch
+        self.features = features
+        self.worker = worker
+        self.workers = workers
+    }
 }

@@ -16,7 +16,7 @@ public struct LinkSettings: Sendable {
     public var tieWindow: Duration = .seconds(2)
     /// Bytes sent and not yet taken by the system, from which on nothing more is taken for a peer.
     public var unsentLimit = 16 << 20
-    /// Streams that may be in their handshake at once, in one worker.
+    /// Streams that may be in their handshake at once, in one worker; one more ends the oldest that a stranger made.
     public var handshakeLimit = 256
 
     public init() {}

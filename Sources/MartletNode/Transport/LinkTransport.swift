@@ -194,10 +194,17 @@ public final class LinkTransport: Transport {
     }
 
     private func accept(_ stream: any ByteStream) -> (any StreamHandler)? {
-        guard !isClosed, handshakes < settings.handshakeLimit else { return nil }
+        guard !isClosed else { return nil }
+        if handshakes >= settings.handshakeLimit { dropOldestStranger() }
         let link = make(.acceptor)
         link.stream = stream
         return link
+    }
+
+    /// Makes room for a new stranger: a peer of ours takes much less time than those that only fill the room.
+    private func dropOldestStranger() {
+        let strangers = streams.values.filter { $0.handshake != nil && $0.peer == nil && $0.reason == nil }
+        strangers.min { $0.number < $1.number }?.fail(StreamError("too many strangers"))
     }
 
     /// Takes a connection that another worker accepted, with the hello that came on it.
