@@ -23,8 +23,8 @@ public struct HybridLogicalClock: Sendable {
         return last
     }
 
-    /// The same, unless the stamp would be more than `bound` milliseconds ahead of the wall clock: nil then, and nothing
-    /// changes. The wall clock was set back, or more was minted than it has room for.
+    /// The same, unless the stamp would be more than `bound` milliseconds ahead of the wall clock: nil then, and
+    /// nothing changes. The wall clock was set back, or more was minted than it has room for.
     @inlinable
     public mutating func mint(wallMilliseconds: Int64, bound: Int64) -> UInt64? {
         let wall = Self.stamp(milliseconds: wallMilliseconds)
