@@ -71,6 +71,19 @@ import Testing
         #expect(throws: UsageError.self) { try GivenOptions.parse(["--in-process=1"], for: LaunchCommand.self) }
     }
 
+    @Test func everySimulationFileIsValid() throws {
+        let directory = Self.root.appendingPathComponent("Configs/simulations").path
+        let names = try FileManager.default.contentsOfDirectory(atPath: directory)
+        #expect(names.contains("one-node.yaml"))
+        for name in names { #expect(SimulateCommand.read("\(directory)/\(name)") != nil, "\(name)") }
+    }
+
+    @Test func simulateRefusesWhatItCannotRun() async {
+        #expect(await run("simulate", "--seed", "soon") == ExitCode.usage)
+        #expect(await run("simulate", "--count", "-1") == ExitCode.usage)
+        #expect(await run("simulate", "/nonexistent.yaml") == ExitCode.configuration)
+    }
+
     @Test func everyFileOfConfigsIsValid() async throws {
         let directory = Self.root.appendingPathComponent("Configs")
         let names = try FileManager.default.contentsOfDirectory(atPath: directory.path)

@@ -141,7 +141,7 @@ final class NodeProcess {
 }
 
 /// Both ends of a pipe that children do not inherit.
-private func pipe2CloseOnExec(_ ends: inout [Int32]) -> Bool {
+func pipe2CloseOnExec(_ ends: inout [Int32]) -> Bool {
     guard unsafe pipe(&ends) == 0 else { return false }
     for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
     return true

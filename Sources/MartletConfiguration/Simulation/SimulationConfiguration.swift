@@ -1,0 +1,90 @@
+public import MartletRuntime
+
+/// A simulation file's meaning: what each seed draws its world, its workload and its faults from.
+public struct SimulationConfiguration: Sendable {
+    public var name: String
+    public var faultTime: Duration
+    public var livenessTime: Duration
+    /// The most worker loops of a node.
+    public var workers: Int
+    /// What writes are acknowledged at: each seed draws one.
+    public var durabilities: [Durability]
+    /// The share of the seeds whose nodes keep nothing on disk, in percent.
+    public var volatile: Int
+    public var clients: Int
+    /// Keys of each family.
+    public var keys: Int
+    public var thinkTime: Duration
+    public var patience: Duration
+    /// The weight of each request, in the order of ``SimulationFileSettings/requests``.
+    public var mix: [Int]
+    /// The longest that a fault lasts.
+    public var longestFault: Duration
+    /// How often each kind of fault happens at most, per simulated minute, in the order of the file.
+    public var faults: [(kind: String, perMinute: Int)]
+
+    /// Reads a file's text; `kinds` are the faults that it may name.
+    ///
+    /// - Throws: all faults of the file, in its order.
+    public static func parse(
+        _ text: [UInt8], file: String, kinds: [String]
+    ) throws(ConfigurationFaults) -> SimulationConfiguration {
+        var reader = SimulationReader(file: file, kinds: kinds)
+        let configuration = reader.simulation(try YAMLParser.parse(text, file: file))
+        guard reader.faults.isEmpty else {
+            throw ConfigurationFaults(
+                reader.faults.enumerated().sorted { ($0.1.line, $0.0) < ($1.1.line, $1.0) }.map(\.1))
+        }
+        return configuration
+    }
+}
+
+/// The settings of a simulation file.
+public enum SimulationFileSettings {
+    /// At the top, beside `durability`, `workload` and `faults`.
+    public static let top = [
+        Setting("simulation", .name, "The simulation's name."),
+        Setting("nodes", .integer(1...1), default: "1", "Nodes of the cluster; one in this release."),
+        Setting(
+            "workers", .integer(1...16), default: "4", "The most worker loops of a node; each seed draws how many."),
+        Setting(
+            "volatile", .integer(0...100), default: "15",
+            "The share of the seeds whose nodes keep nothing on disk, in percent."),
+        Setting(
+            "fault_time", .duration(1000...86_400_000), default: "60s",
+            "How long faults happen, in simulated time. A seed counts from 60s on."),
+        Setting(
+            "liveness_time", .duration(1000...3_600_000), default: "60s",
+            "How long the cluster has, with all faults off, until every key is served again."),
+        Setting("longest_fault", .duration(1...600_000), default: "4s", "The longest that a fault lasts."),
+    ]
+
+    /// What `durability` lists.
+    public static let durability = "durability"
+
+    /// Of `workload`, beside `mix`.
+    public static let workload = [
+        Setting("clients", .integer(1...1000), default: "6", "Clients, each with one request at a time."),
+        Setting("keys", .integer(1...100_000), default: "60", "Keys of each family."),
+        Setting(
+            "think_time", .duration(1...60_000), default: "60ms", "The mean time that a client waits between requests."),
+        Setting("patience", .duration(10...60_000), default: "3s", "When a client gives a request up."),
+    ]
+
+    /// What `mix` weighs, with the weights where it says nothing.
+    public static let requests: [(name: String, weight: Int)] = [
+        ("get", 30), ("set", 25), ("delete", 6), ("increment", 10), ("set_expiring", 7), ("get_expiring", 8),
+        ("set_together", 6), ("get_together", 8),
+    ]
+
+    static var mix: [Setting] {
+        requests.map {
+            Setting($0.name, .integer(0...1000), default: "\($0.weight)", "How often, beside the others.")
+        }
+    }
+
+    /// How often a kind of fault happens.
+    static func fault(_ kind: String) -> Setting {
+        Setting(kind, .integer(0...1000), default: "0", "How often at most, per simulated minute.")
+    }
+}
