@@ -77,6 +77,7 @@ import Testing
         settings.plantedBug = .acknowledgedBeforeSync
         settings.durabilities = [.always]
         settings.volatile = 0
+        settings.workload.thinkTime = .milliseconds(300)
         settings.faults.rates = [(.crash, 8), (.pause, 8), (.connectionReset, 10)]
         settings.faults.minimum = 8
         let failure = try #require(

@@ -34,6 +34,9 @@ public struct Evidence: Sendable {
     /// Sizes that must not exceed a bound.
     public var sizes: [SizeSample] = []
 
+    /// The keys' timelines, where they were made once for all checkers.
+    var timelines: [KeyTimeline]?
+
     public init(_ history: History = History()) { self.history = history }
 
     /// What a key held at last.
@@ -111,6 +114,8 @@ public enum Checkers {
 
     /// What all of them found, each under its invariant's name.
     public static func violations(in evidence: Evidence) -> [String] {
-        all.flatMap { checker in checker.violations(in: evidence).map { "\(checker.name): \($0)" } }
+        var evidence = evidence
+        evidence.timelines = KeyTimeline.all(evidence, Set(History.Key.Family.allCases))
+        return all.flatMap { checker in checker.violations(in: evidence).map { "\(checker.name): \($0)" } }
     }
 }

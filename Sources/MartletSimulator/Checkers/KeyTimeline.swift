@@ -38,6 +38,7 @@ struct KeyTimeline {
 
     /// The timelines of all keys of the families named, in the order of the keys. O(operations log operations).
     static func all(_ evidence: Evidence, _ families: Set<History.Key.Family>) -> [KeyTimeline] {
+        if let made = evidence.timelines { return made.filter { families.contains($0.key.family) } }
         var writes: [History.Key: [Write]] = [:]
         var reads: [History.Key: [Read]] = [:]
         for operation in evidence.history.operations {

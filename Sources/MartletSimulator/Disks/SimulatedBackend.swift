@@ -115,6 +115,9 @@ public final class SimulatedBackend: StorageBackend {
         if fails { throw StorageError(.inputOutput, "simulated disk: the read failed") }
     }
 
+    /// Whether a read has to wait for the disk, drawn from the seed.
+    fileprivate var mustWait: Bool { disk.random.happens(0.5) }
+
     /// Whether the planted bug hides a damaged record.
     fileprivate func hides(_ key: RawSpan) -> Bool {
         disk.state.withLock { state in
@@ -189,6 +192,12 @@ private final class SimulatedReader: StorageReader {
         try backend.beforeRead()
         if backend.hides(key) { return false }
         return try inner.read(key, body)
+    }
+
+    /// Half of what is asked for happens to be in the engine's memory.
+    func readWithoutWaiting(_ key: RawSpan, _ body: (RawSpan) -> Void) throws(StorageError) -> Bool? {
+        if backend.properties.readsMayBlock, backend.mustWait { return nil }
+        return try read(key, body)
     }
 
     func refresh() { inner.refresh() }

@@ -75,7 +75,7 @@ public final class SimulatedDisk: @unchecked Sendable {  // its state is behind 
 
     public let settings: Settings
     let state: Lock<State>
-    private let random: SeededRandomSource
+    let random: SeededRandomSource
     private let now: @Sendable () -> MonotonicTime
     private let onCrashPoint: Lock<(@Sendable () -> Void)?> = Lock(nil)
 
