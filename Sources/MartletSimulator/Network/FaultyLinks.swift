@@ -5,8 +5,8 @@
 /// - **Delay.** Each turn's messages to one peer travel together, for a time drawn from ``latency``.
 /// - **Clogging.** Until a clogged direction is free, nothing arrives; then all of it does, in order.
 /// - **Partition**, one way or both. What is sent into a blocked direction is held, as TCP would, and arrives once it
-///   is free. If it stays blocked for longer than ``idleTimeout``, the link breaks at both ends and what is held is lost;
-///   no link opens while either direction is blocked.
+///   is free. If it stays blocked for longer than ``idleTimeout``, the link breaks at both ends and what is held is
+///   lost; no link opens while either direction is blocked.
 /// - **Reset.** A link breaks: what is on its way is lost, both ends hear of it, each at its own time, and it is opened
 ///   anew after a while as a new session. A crash does the same, without a word to the node that crashed.
 /// - **Loss, duplication, reordering** of single messages within a link. ``Transport`` promises that this does not
