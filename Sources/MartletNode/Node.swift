@@ -62,6 +62,15 @@ public actor Node {
         if settings.durability == .interval { scheduleSync() }
     }
 
+    /// Makes the node one of several: from now on it serves its peers, and what clients write is replicated.
+    ///
+    /// Called once, before clients are let in; `transports` are the workers', in order, on their loops.
+    public func join(_ membership: ClusterMembership, over transports: [Confined<any Transport>]) async {
+        for (coordinator, transport) in zip(coordinators, transports) {
+            await coordinator.join(membership, over: transport)
+        }
+    }
+
     private func scheduleSync() {
         let loop = environment.loops[0]
         let me = self

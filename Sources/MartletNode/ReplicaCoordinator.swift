@@ -17,6 +17,8 @@ public actor ReplicaCoordinator {
     /// The worker's transaction, for one command at a time.
     public let transaction: Transaction
     private let clock: any NodeClock
+    /// The worker's part in its cluster; nil for a node that is alone.
+    public internal(set) var replication: Replication?
 
     init(store: Confined<RecordStore>, loop: any EventLoop, clock: any NodeClock) {
         self.loop = loop
@@ -161,7 +163,7 @@ public final class Residency {
         require(key, keyspace: keyspace, in: store)
     }
 
-    private func keep(_ entry: RecordEntry) {
+    func keep(_ entry: RecordEntry) {
         entry.pins += 1
         entries.append(entry)
     }

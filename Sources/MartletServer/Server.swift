@@ -36,6 +36,7 @@ public struct Server: Sendable {
             let result: Result<SocketAddress, StreamError> = await withCheckedContinuation { continuation in
                 door.post { door in
                     door.doors = all
+                    door.takeForwarded()
                     continuation.resume(
                         returning: Result { () throws(StreamError) in try door.listen(on: shared.address) })
                 }

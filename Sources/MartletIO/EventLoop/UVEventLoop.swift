@@ -20,7 +20,6 @@ public final class UVEventLoop: EventLoop, @unchecked Sendable {  // all but `in
         case work(@Sendable () -> Void)
     }
 
-
     /// What its thread is called.
     public let name: String
     let uv: UnsafeMutablePointer<uv_loop_t>

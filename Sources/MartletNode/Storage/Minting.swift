@@ -51,6 +51,14 @@ struct Minting {
 
     mutating func receive(_ stamp: UInt64) { clock.receive(stamp) }
 
+    /// Takes note of a peer's stamp, unless the peer's clock runs too far ahead for its word to be taken.
+    mutating func receive(_ stamp: UInt64, wallMilliseconds: Int64) {
+        _ = clock.receive(stamp, wallMilliseconds: wallMilliseconds, bound: HybridLogicalClock.defaultBound)
+    }
+
+    /// The greatest stamp minted or heard of.
+    var lastStamp: UInt64 { clock.last }
+
     /// Adds the lease to a batch that uses something above the former one.
     mutating func addLease(to batch: inout WriteBatch) {
         guard leaseIsDue else { return }

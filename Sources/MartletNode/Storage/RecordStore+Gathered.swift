@@ -52,7 +52,7 @@ extension RecordStore {
         }
     }
 
-    private func hash(ofStored storedKey: RawSpan) -> UInt64 {
+    func hash(ofStored storedKey: RawSpan) -> UInt64 {
         let id = storedKey.bigEndian(1, as: UInt32.self)
         guard let keyspace = keyspaces.firstIndex(where: { $0.settings.id == id }) else { return 0 }
         var scratch = ByteBuffer(capacity: 64)

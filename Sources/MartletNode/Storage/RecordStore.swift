@@ -24,7 +24,11 @@ final class RecordStore {
     /// ``counters`` as of the last turn, for other threads.
     private let published: Lock<StoreCounters>
 
+    /// Whether other nodes hold replicas too: then a delete leaves a tombstone.
+    var isReplicated = false
     var table = RecordTable()
+    /// Where values are unpacked to be digested.
+    var digestScratch = ByteBuffer()
     private let cacheLimit: Int
     private let committer: Committer?
     private let reads: BlockingReads?

@@ -116,7 +116,8 @@ public final class Transaction {
             let facts = ValueFacts(expiry: Expiry(milliseconds: view.expiry), stamp: view.stamp)
             lend(record, view, facts, body)
         }
-        if isExpired { stageDelete(hash, wasExpiring: true) }
+        // Of a key with replicas, an expired value is a tombstone as it stands.
+        if isExpired, !store.isReplicated { stageDelete(hash, wasExpiring: true) }
         return isLive
     }
 
@@ -278,11 +279,24 @@ public final class Transaction {
 
     // MARK: Records
 
-    /// At N=1 a delete is collected at once: the sole owner has it durably, and holds no hint.
+    /// At N=1 a delete is collected at once: the sole owner has it durably, and holds no hint. Else it is a tombstone.
     private func stageDelete(_ hash: UInt64, wasExpiring: Bool) {
-        storedKey.withBytes { batch.delete($0) }
+        if store.isReplicated { stageTombstone(hash) } else { storedKey.withBytes { batch.delete($0) } }
         hashes.append(hash)
         effects.append(Effect(keyspace: keyspace, count: -1, expiring: wasExpiring ? -1 : 0))
+    }
+
+    private func stageTombstone(_ hash: UInt64) {
+        var former = Former()
+        withRecord(hash) { record, storedKey in former = self.former(record, storedKey) }
+        let dot = former.nextDot ?? store.minting.newDot()
+        store.minting.receive(former.stamp)
+        let value = NewValue.tombstone(stamp: store.minting.stamp(wallMilliseconds: nowMilliseconds))
+        withBytes(of: []) { nothing in
+            storedKey.withBytes { storedKey in
+                batch.put(storedKey) { Self.encode(into: &$0, storedKey, former.context, dot, value, nothing) }
+            }
+        }
     }
 
     /// Makes the stored key of `key` in ``storedKey`` and returns the hash it is found by.

@@ -1,3 +1,4 @@
+public import MartletCore
 public import MartletRuntime
 
 /// What a client's connection carries from one command to the next.
@@ -22,6 +23,9 @@ public final class Session {
     public var protocolVersion = 2
     /// The keyspace that SELECT chose.
     public var keyspace: Int = 0
+    /// What reads and writes need that do not say otherwise; nil for the keyspace's own.
+    public var readLevel: ConsistencyLevel?
+    public var writeLevel: ConsistencyLevel?
     /// Close once the reply is sent (QUIT, CLIENT KILL of oneself).
     public var closesAfterReply = false
     /// The last command's name, for CLIENT LIST.

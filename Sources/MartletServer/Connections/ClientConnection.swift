@@ -117,8 +117,9 @@ final class ClientConnection: StreamHandler {
 
     /// Runs the commands at the front of `bytes`; returns how many bytes are done with.
     private func run(_ bytes: RawSpan, _ coordinator: isolated ReplicaCoordinator) -> Int {
-        if door.node.coordinators.count > 1 { return runRouted(bytes, coordinator) }
-        if !coordinator.isInline, !makeResident(bytes, coordinator) {
+        let isReplicated = coordinator.replication != nil
+        if door.node.coordinators.count > 1, !isReplicated { return runRouted(bytes, coordinator) }
+        if !coordinator.isInline, !isReplicated, !makeResident(bytes, coordinator) {
             stall = .loading
             return 0
         }
@@ -130,7 +131,7 @@ final class ClientConnection: StreamHandler {
         let now = coordinator.wallMilliseconds
         session.lastActiveAt = now * 1000
         // No more commands than were made resident; one that is not looked at ahead reads for itself.
-        var budget = coordinator.isInline ? Int.max : max(1, resident)
+        var budget = coordinator.isInline || isReplicated ? Int.max : max(1, resident)
         while stall == nil, budget > 0, !session.closesAfterReply {
             budget -= 1
             switch parser.next(bytes, at: offset, into: &call.arguments) {
@@ -203,6 +204,9 @@ final class ClientConnection: StreamHandler {
             call.reply.version = session.protocolVersion
             mute(call, from: start, since: mode)
             finish(call, from: start, commit: 0)
+        case .keys where coordinator.replication != nil:
+            isMuted = takeMuting()
+            runReplicated(input, call)
         case .keys:
             let commit = door.perform(row, input, call, now, keyspace: session.keyspace, from: start)
             mute(call, from: start, since: mode)
@@ -239,6 +243,21 @@ final class ClientConnection: StreamHandler {
         let (keyspace, version) = (session.keyspace, session.protocolVersion)
         node.environment.spawn("keyspace command", on: worker) {
             let reply = await request.reply(by: node, worker: worker, keyspace: keyspace, version: version)
+            me.post { $0.finishApart(reply) }
+        }
+    }
+
+    /// Runs a keyed command over the replicas of its keys; the connection stalls until its reply is there.
+    private func runReplicated(_ input: RawSpan, _ call: Invocation) {
+        stall = .running
+        let command = ForwardedCommand(
+            keyspace: session.keyspace, version: session.protocolVersion,
+            levels: (session.readLevel, session.writeLevel),
+            arguments: call.arguments.map { input.extracting($0).array })
+        let me = Confined(self, on: coordinator.loop)
+        let (node, home) = (door.node, Confined(door, on: coordinator.loop))
+        node.environment.spawn("replicated command", on: door.worker) {
+            let reply = await ReplicatedCommand(command: command).reply(door: home, node: node)
             me.post { $0.finishApart(reply) }
         }
     }

@@ -35,6 +35,39 @@ extension FrontDoor {
         }
     }
 
+    /// Runs a command over copies of its keys' records; what it wrote is for the caller to apply.
+    func run(
+        _ input: [UInt8], _ arguments: [Range<Int>], keyspace: Int, version: Int, over records: [RecordCopy]
+    ) -> ([UInt8], GatheredWrites?) {
+        let me = Confined(self, on: coordinator.loop)
+        return coordinator.assumeIsolated { coordinator in
+            let door = me.value
+            let call = door.call
+            let session = Session(id: 0, peer: door.address, local: door.address, connectedAt: 0, server: door)
+            session.keyspace = keyspace
+            session.protocolVersion = version
+            call.session = session
+            call.arguments = arguments
+            call.reply.version = version
+            var buffer = ByteBuffer()
+            swap(&buffer, &call.reply.buffer)
+            let writes = withBytes(of: input) { input -> GatheredWrites? in
+                guard let row = door.table.find(input, call) else { return nil }
+                call.transaction.begin(
+                    keyspace: keyspace, nowMilliseconds: coordinator.wallMilliseconds, over: records)
+                door.table.rows[row].handler(input, call)
+                let writes = call.transaction.endGathered()
+                if let failure = call.transaction.failure {
+                    call.reply.buffer.removeAll()
+                    call.reply.error(failure.reply)
+                }
+                return writes
+            }
+            swap(&buffer, &call.reply.buffer)
+            return (buffer.copy(), writes)
+        }
+    }
+
     /// Has runs wait from now on: a command over the keys of several workers is about to read this worker's records.
     func hold() { isHeld = true }
 
@@ -66,7 +99,7 @@ struct GatheredCommand: Sendable {
         } catch {
             reply = refusal(TransactionFailure(error))
         }
-        for (worker, _) in keys { await on(doors[worker]) { $0.letGo() } }
+        for (worker, _) in keys { await doors[worker].call { $0.letGo() } }
         await node.multiKeyGate.leave()
         return reply
     }
@@ -77,56 +110,36 @@ struct GatheredCommand: Sendable {
     ) async throws(StorageError) -> [UInt8] {
         var records: [RecordCopy] = []
         for (worker, keys) in keys {
-            await on(doors[worker]) { $0.hold() }
+            await doors[worker].call { $0.hold() }
             records += try await node.coordinators[worker].copyRecords(of: keys, keyspace: keyspace)
         }
         let copies = records
-        let (reply, writes) = await on(doors[home]) { perform($0, over: copies) }
+        let (reply, writes) = await doors[home].call {
+            $0.run(input, arguments, keyspace: keyspace, version: version, over: copies)
+        }
         guard let writes else { return reply }
         if let failure = await node.coordinators[home].commit(writes) { return refusal(failure) }
         for (worker, _) in keys { await node.coordinators[worker].install(writes.records) }
         return reply
     }
 
-    private func refusal(_ failure: TransactionFailure) -> [UInt8] {
+    private func refusal(_ failure: TransactionFailure) -> [UInt8] { ReplyWriter.error(failure, version: version) }
+}
+
+extension Confined {
+    /// Runs `body` with the value on its loop and returns what it answers.
+    func call<R: Sendable>(_ body: @escaping @Sendable (Value) -> R) async -> R {
+        await withCheckedContinuation { continuation in
+            post { continuation.resume(returning: body($0)) }
+        }
+    }
+}
+
+extension ReplyWriter {
+    /// The encoded reply of a failure.
+    static func error(_ failure: TransactionFailure, version: Int) -> [UInt8] {
         var writer = ReplyWriter(version: version)
         writer.error(failure.reply)
         return writer.buffer.copy()
-    }
-
-    private func on<R: Sendable>(_ door: Confined<FrontDoor>, _ body: @escaping @Sendable (FrontDoor) -> R) async -> R {
-        await withCheckedContinuation { continuation in
-            door.post { continuation.resume(returning: body($0)) }
-        }
-    }
-
-    private func perform(_ door: FrontDoor, over records: [RecordCopy]) -> ([UInt8], GatheredWrites?) {
-        let me = Confined(door, on: door.coordinator.loop)
-        return door.coordinator.assumeIsolated { coordinator in
-            let door = me.value
-            let call = door.call
-            let session = Session(id: 0, peer: door.address, local: door.address, connectedAt: 0, server: door)
-            session.keyspace = keyspace
-            session.protocolVersion = version
-            call.session = session
-            call.arguments = arguments
-            call.reply.version = version
-            var buffer = ByteBuffer()
-            swap(&buffer, &call.reply.buffer)
-            let writes = withBytes(of: input) { input -> GatheredWrites? in
-                guard let row = door.table.find(input, call) else { return nil }
-                call.transaction.begin(
-                    keyspace: keyspace, nowMilliseconds: coordinator.wallMilliseconds, over: records)
-                door.table.rows[row].handler(input, call)
-                let writes = call.transaction.endGathered()
-                if let failure = call.transaction.failure {
-                    call.reply.buffer.removeAll()
-                    call.reply.error(failure.reply)
-                }
-                return writes
-            }
-            swap(&buffer, &call.reply.buffer)
-            return (buffer.copy(), writes)
-        }
     }
 }

@@ -33,6 +33,21 @@ final class FrontDoor: ServerFacts {
         self.transaction = transaction
     }
 
+    /// Takes commands that other nodes hand over.
+    func takeForwarded() {
+        let me = Confined(self, on: coordinator.loop)
+        coordinator.assumeIsolated { coordinator in
+            coordinator.replication?.runForwarded = { command, reply in
+                let (door, reply) = (me.value, Confined(reply, on: me.value.coordinator.loop))
+                door.node.environment.spawn("forwarded command", on: door.worker) {
+                    let bytes = await ReplicatedCommand(command: command, isForwarded: true)
+                        .reply(door: me, node: me.handedOver.node)
+                    reply.post { $0(bytes) }
+                }
+            }
+        }
+    }
+
     // MARK: Connections
 
     func listen(on address: SocketAddress) throws(StreamError) -> SocketAddress {

@@ -1,0 +1,47 @@
+public import MartletCore
+
+/// The cluster as one of its nodes sees it in one epoch: who is in it, and where the keys of each keyspace live.
+public struct ClusterMembership: Sendable {
+    public var epoch: UInt64
+    /// This node's id, as in the rings.
+    public var node: UInt32
+    /// By keyspace, in the order of the node's settings.
+    public var keyspaces: [Keyspace]
+
+    /// How one keyspace is replicated.
+    public struct Keyspace: Sendable {
+        public var ring: Ring
+        public var policy = ConflictPolicy.latest
+        /// What reads and writes need that do not say otherwise.
+        public var read = ConsistencyLevel.quorum
+        public var write = ConsistencyLevel.quorum
+
+        public init(ring: Ring) { self.ring = ring }
+    }
+
+    public init(epoch: UInt64, node: UInt32, keyspaces: [Keyspace]) {
+        self.epoch = epoch
+        self.node = node
+        self.keyspaces = keyspaces
+    }
+}
+
+/// Where a key's replicas are: the ids of its owners by position, the first owner at 0.
+struct ReplicaPlaces {
+    var nodes: [UInt32]
+    /// This node's position; nil if it owns no replica.
+    var own: Int?
+
+    init(of slot: UInt16, in keyspace: ClusterMembership.Keyspace, node: UInt32) {
+        let ring = keyspace.ring
+        nodes = ring.owners(ofSlot: slot).map { ring.members[$0].id }
+        own = nodes.firstIndex(of: node)
+    }
+
+    init(ofStored storedKey: [UInt8], in keyspace: ClusterMembership.Keyspace, node: UInt32) {
+        let slot = withBytes(of: storedKey) { $0.bigEndian(9, as: UInt16.self) }
+        self.init(of: slot, in: keyspace, node: node)
+    }
+
+    func position(of node: UInt32) -> Int? { nodes.firstIndex(of: node) }
+}

@@ -1,0 +1,106 @@
+internal import MartletCore
+internal import MartletRuntime
+internal import Synchronization
+
+/// What a replica does with records of other nodes.
+extension RecordStore {
+    /// What a replica holds of one key.
+    enum HeldRecord {
+        case none
+        case record([UInt8], digest: UInt64)
+        case damaged
+    }
+
+    /// The keyspace of a stored key of a peer; nil if there is none, or this node is in another generation of it.
+    func keyspace(ofStored storedKey: RawSpan) -> Int? {
+        guard storedKey.byteCount >= StoredKey.prefixLength else { return nil }
+        let id = storedKey.bigEndian(1, as: UInt32.self)
+        let generation = storedKey.bigEndian(5, as: UInt32.self)
+        return keyspaces.firstIndex { $0.settings.id == id && $0.generation == generation }
+    }
+
+    /// Asks for the records of stored keys and keeps them in memory until the residency is released.
+    func require(storedKey: RawSpan, in residency: Residency) {
+        guard !isInline else { return }
+        residency.keep(fetch(storedKey, hash: hash(ofStored: storedKey)))
+    }
+
+    /// What is held under a stored key, which is resident unless the store works inline.
+    func held(_ storedKey: RawSpan) throws(StorageError) -> HeldRecord {
+        var held = HeldRecord.none
+        try withHeld(storedKey) { record in
+            guard let record else { return }
+            do throws(RecordView.Damage) {
+                held = .record(record.array, digest: try digest(of: record, storedKey: storedKey))
+            } catch {
+                counters.damaged += 1
+                held = .damaged
+            }
+        }
+        return held
+    }
+
+    func digest(of record: RawSpan, storedKey: RawSpan) throws(RecordView.Damage) -> UInt64 {
+        try RecordDigest.digest(of: record, storedKey: storedKey, scratch: &digestScratch) {
+            ValueCodec.unpack($0, $1, length: $2, into: &$3)
+        }
+    }
+
+    private func withHeld(_ storedKey: RawSpan, _ body: (RawSpan?) -> Void) throws(StorageError) {
+        var isFound = false
+        if isInline {
+            isFound = try reader.read(storedKey) { body($0) }
+        } else {
+            let entry = fetch(storedKey, hash: hash(ofStored: storedKey))
+            if entry.isLoading { readNow(entry) }
+            if let error = entry.loadError { throw error }
+            isFound = entry.withRecord { body($0) }
+        }
+        if !isFound { body(nil) }
+    }
+
+    /// Merges a record that a peer or this node's coordinator sent into what is held, which is resident.
+    ///
+    /// - Returns: the commit that makes it durable; 0 if nothing has to be waited for.
+    func merge(
+        _ record: RawSpan, storedKey: RawSpan, keyspace: Int, policy: ConflictPolicy, durability: Durability
+    ) throws(StorageError) -> UInt64 {
+        var batch = WriteBatch()
+        var outcome = RecordMerge.Outcome.remote
+        var wasLive = false
+        var merged = ByteBuffer()
+        try withHeld(storedKey) { held in
+            guard let held else { return }
+            do throws(RecordView.Damage) {
+                wasLive = !(try RecordView(held, storedKey: storedKey)).isTombstone
+                outcome = try RecordMerge.merge(
+                    local: held, remote: record, storedKey: storedKey, policy: policy, into: &merged)
+            } catch {
+                // What came stands in its place, under a birth of its own: the dots it held are not known.
+                counters.damaged += 1
+                merged.removeAll()
+                let fresh = minting.newDot()
+                try? RecordMerge.replacement(remote: record, storedKey: storedKey, fresh: fresh, into: &merged)
+                if !merged.isEmpty { outcome = .merged }
+            }
+        }
+        switch outcome {
+        case .local: return pendingCommit(of: storedKey)
+        case .remote: batch.put(storedKey, record)
+        case .merged: merged.withBytes { batch.put(storedKey, $0) }
+        }
+        let commit = try apply(&batch, hashes: [isInline ? 0 : hash(ofStored: storedKey)], durability: durability)
+        var isLive = wasLive
+        batch.withOperation(0) { _, record, _ in
+            isLive = !((try? RecordView(record, storedKey: storedKey))?.isTombstone ?? true)
+        }
+        if isLive != wasLive { keyspaces[keyspace].totals.records.add(isLive ? 1 : -1, ordering: .relaxed) }
+        return commit
+    }
+
+    /// The commit that what is held waits for; 0 for none.
+    private func pendingCommit(of storedKey: RawSpan) -> UInt64 {
+        guard !isInline, let entry = table.find(storedKey, hash: hash(ofStored: storedKey)) else { return 0 }
+        return entry.pendingCommit > committed ? entry.pendingCommit : 0
+    }
+}

@@ -1,0 +1,159 @@
+public import MartletCore
+public import MartletRuntime
+
+/// What the front door asks of a node that is one of several.
+extension ReplicaCoordinator {
+    /// Makes this worker part of a cluster: from now on it serves its peers, and its clients' commands are replicated.
+    public func join(_ membership: ClusterMembership, over transport: Confined<any Transport>) {
+        let replication = Replication(membership, store: store, transport: transport.value)
+        store.isReplicated = true
+        self.replication = replication
+    }
+
+    /// Who coordinates a command on a key.
+    public enum Place: Sendable {
+        case here
+        case node(UInt32)
+        /// No owner can be reached.
+        case nobody
+    }
+
+    /// The first live owner for what reads before it writes, so that all agree on who that is; anybody for reads.
+    public func place(of key: RawSpan, keyspace: Int, isWrite: Bool) -> Place {
+        guard let replication, isWrite else { return .here }
+        let settings = replication.membership.keyspaces[keyspace]
+        let places = ReplicaPlaces(of: Slot.of(key), in: settings, node: replication.membership.node)
+        let route = WriteRoute.readModifyWrite(
+            owners: places.nodes.count, fit: replication.reachable(places), own: places.own, isSloppy: false)
+        switch route {
+        case .here: return .here
+        case .handOver(let position, _): return .node(places.nodes[position])
+        case .nobody: return .nobody
+        }
+    }
+
+    /// What the owners of a key hold, agreed on by as many as the level asks for.
+    public func replicatedRecord(
+        of key: [UInt8], keyspace: Int, level: ConsistencyLevel?
+    ) async -> Result<RecordCopy, TransactionFailure> {
+        guard let replication else { return .failure(TransactionFailure(reply: "ERR this node is alone")) }
+        var storedKey = ByteBuffer(capacity: 64)
+        withBytes(of: key) { _ = store.locate($0, keyspace: keyspace, into: &storedKey) }
+        let copy = storedKey.copy()
+        return await withCheckedContinuation { continuation in
+            do throws(ConsistencyFault) {
+                try replication.read(storedKey: copy, in: keyspace, level: level) { answer, record in
+                    switch answer {
+                    case .value:
+                        continuation.resume(returning: .success(RecordCopy(storedKey: copy, record: record)))
+                    case .noQuorum(let answers, let needed):
+                        continuation.resume(
+                            returning: .failure(
+                                TransactionFailure(
+                                    reply: "NOQUORUM \(answers) of \(needed) owners that are needed answered")))
+                    }
+                }
+            } catch {
+                continuation.resume(returning: .failure(TransactionFailure(reply: "ERR \(error.message)")))
+            }
+        }
+    }
+
+    /// Has the owners merge what a command wrote, key by key; nil if every key has as many as the level asks for.
+    public func replicate(
+        _ writes: GatheredWrites, keyspace: Int, level: ConsistencyLevel?
+    ) async -> TransactionFailure? {
+        var failure: TransactionFailure?
+        var applied = 0
+        for copy in writes.records {
+            let outcome = await replicate(copy, keyspace: keyspace, level: level, durability: writes.durability)
+            if let outcome { failure = failure ?? outcome } else { applied += 1 }
+        }
+        guard let failure, writes.records.count > 1 else { return failure }
+        return applied == 0
+            ? failure : TransactionFailure(reply: "UNKNOWN \(applied) of \(writes.records.count) applied")
+    }
+
+    private func replicate(
+        _ copy: RecordCopy, keyspace: Int, level: ConsistencyLevel?, durability: Durability
+    ) async -> TransactionFailure? {
+        guard let replication, let record = copy.record else { return nil }
+        return await withCheckedContinuation { continuation in
+            do throws(ConsistencyFault) {
+                try replication.write(
+                    record, storedKey: copy.storedKey, in: keyspace, level: level, durability: durability
+                ) { continuation.resume(returning: TransactionFailure($0)) }
+            } catch {
+                continuation.resume(returning: TransactionFailure(reply: "ERR \(error.message)"))
+            }
+        }
+    }
+
+    /// Has another node run a command; nil if nothing is known of what became of it.
+    public func forward(_ command: ForwardedCommand, to node: UInt32) async -> [UInt8]? {
+        guard let replication else { return nil }
+        return await withCheckedContinuation { continuation in
+            let isSent = replication.forward(command, to: node) { continuation.resume(returning: $0) }
+            if !isSent { continuation.resume(returning: []) }
+        }
+    }
+
+    /// Waits until no other command that reads before it writes is under way for the keys; they are `sorted`.
+    public func enter(keys: [[UInt8]], keyspace: Int) async {
+        for key in keys { await replication?.enter(gate(key, keyspace)) }
+    }
+
+    public func leave(keys: [[UInt8]], keyspace: Int) {
+        for key in keys { replication?.leave(gate(key, keyspace)) }
+    }
+
+    private func gate(_ key: [UInt8], _ keyspace: Int) -> [UInt8] { [UInt8(truncatingIfNeeded: keyspace)] + key }
+}
+
+extension Replication {
+    func enter(_ gate: [UInt8]) async {
+        guard busyKeys[gate] != nil else {
+            busyKeys[gate] = []
+            return
+        }
+        await withCheckedContinuation { busyKeys[gate]?.append($0) }
+    }
+
+    func leave(_ gate: [UInt8]) {
+        guard var waiting = busyKeys[gate], !waiting.isEmpty else {
+            busyKeys[gate] = nil
+            return
+        }
+        let next = waiting.removeFirst()
+        busyKeys[gate] = waiting
+        next.resume()
+    }
+}
+
+extension TransactionFailure {
+    /// What a client is told of a write; nil if it was applied.
+    init?(_ answer: WriteAnswer) {
+        switch answer {
+        case .applied: return nil
+        case .notApplied(.noQuorum(let reachable, let needed)):
+            self.init(reply: "NOQUORUM \(reachable) of \(needed) owners that are needed can be reached")
+        case .notApplied(.durabilityUnmet):
+            self.init(reply: "NOQUORUM too few owners can meet the durability asked for")
+        case .notApplied(.refused(let reason)): self.init(reply: reason.reply)
+        case .unknown(let acknowledged, let needed):
+            self.init(reply: "UNKNOWN \(acknowledged) of \(needed) owners that are needed acknowledged")
+        }
+    }
+}
+
+extension ReplicaRefusal {
+    fileprivate var reply: String {
+        switch self {
+        case .outOfMemory: "OOM an owner has no space left"
+        case .tooLarge: "TOOLARGE the pair is longer than an owner takes"
+        case .durabilityUnmet: "NOQUORUM an owner cannot meet the durability asked for"
+        case .wrongEpoch, .unknownKeyspace, .notOwner: "NOQUORUM the owners know another topology"
+        case .clockOff, .notCaughtUp, .busy, .closed, .other: "BUSY the owners refuse the write for now"
+        }
+    }
+}

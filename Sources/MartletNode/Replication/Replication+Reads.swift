@@ -1,0 +1,185 @@
+internal import MartletCore
+internal import MartletRuntime
+
+/// A read on its way to the owners of its key.
+final class ReadInFlight {
+    var operation: ReadOperation
+    let places: ReplicaPlaces
+    let storedKey: [UInt8]
+    let policy: ConflictPolicy
+    /// By position, the records that came.
+    var records: [[UInt8]?]
+    /// Of several that differed.
+    var merged: [UInt8]?
+    var deadline: (any LoopTimer)?
+    /// Hears the answer, once, with the record if there is one.
+    var answered: ((ReadAnswer, [UInt8]?) -> Void)?
+
+    init(
+        _ operation: ReadOperation, _ places: ReplicaPlaces, storedKey: [UInt8], policy: ConflictPolicy,
+        answered: @escaping (ReadAnswer, [UInt8]?) -> Void
+    ) {
+        self.operation = operation
+        self.places = places
+        self.storedKey = storedKey
+        self.policy = policy
+        self.answered = answered
+        records = Array(repeating: nil, count: places.nodes.count)
+    }
+
+    /// The record that is answered, written back and repaired with.
+    var source: [UInt8]? {
+        switch operation.source {
+        case .notFound: nil
+        case .replica(let position): records[position]
+        case .merged: merged
+        }
+    }
+}
+
+extension Replication {
+    /// Asks the owners of a key what they hold; `answered` hears it once enough agree or have been brought to.
+    func read(
+        storedKey: [UInt8], in keyspace: Int, level: ConsistencyLevel?,
+        answered: @escaping (ReadAnswer, [UInt8]?) -> Void
+    ) throws(ConsistencyFault) {
+        let settings = membership.keyspaces[keyspace]
+        let places = ReplicaPlaces(ofStored: storedKey, in: settings, node: membership.node)
+        let quorum = try Quorum(
+            level ?? settings.read, in: ReplicaPlacement(owners: places.nodes.count, count: places.nodes.count))
+        var operation = ReadOperation(
+            owners: places.nodes.count, count: places.nodes.count, quorum: quorum, isSloppy: false)
+        let step = operation.start(
+            reachable: reachable(places), preferring: places.own.map { PositionSet($0) } ?? PositionSet())
+        let read = ReadInFlight(operation, places, storedKey: storedKey, policy: settings.policy, answered: answered)
+        let id = newRequest()
+        reads.add(read, as: id)
+        if !step.isFinished {
+            read.deadline = loop.schedule(after: Self.patience) { [self] in tell(read: id, .deadline) }
+        }
+        perform(step, read, id)
+    }
+
+    func tell(read id: UInt64, _ event: ReadEvent) {
+        guard let read = reads[id] else { return }
+        perform(read.operation.receive(event), read, id)
+    }
+
+    private func perform(_ step: ReadStep, _ read: ReadInFlight, _ id: UInt64) {
+        if step.isAnswered, let answer = read.operation.answer, let answered = read.answered {
+            read.answered = nil
+            answered(answer, read.source)
+        }
+        if step.isFinished {
+            read.deadline?.cancel()
+            _ = reads.remove(id)
+        }
+        for position in step.readData { ask(read, position, isDigestOnly: false, id) }
+        for position in step.readDigest { ask(read, position, isDigestOnly: true, id) }
+        switch step.action {
+        case .none: break
+        case .merge: merge(read, step.positions, id)
+        case .writeBack: for position in step.positions { bringUp(read, position, id) }
+        case .repair: for position in step.positions { bringUp(read, position, 0) }
+        }
+    }
+
+    private func ask(_ read: ReadInFlight, _ position: Int, isDigestOnly: Bool, _ id: UInt64) {
+        guard position != read.places.own else {
+            return whenResident([read.storedKey]) { [self] in
+                let (reply, record) = answer(read.storedKey)
+                read.records[position] = record
+                tell(read: id, .reply(position, reply, isFull: true))
+            }
+        }
+        let isSent = transport.send(to: read.places.nodes[position], header(.replicaRead, id)) { buffer in
+            ReplicaRead.begin(isDigestOnly: isDigestOnly, count: 1, in: &buffer)
+            withBytes(of: read.storedKey) { ReplicaRead.append(key: $0, to: &buffer) }
+        }
+        if !isSent { tell(read: id, .notSent(position)) }
+    }
+
+    func receiveReadReply(
+        _ header: MessageHeader, _ payload: RawSpan, _ peer: PeerSession
+    ) throws(ByteCursor.Malformed) {
+        let reply = try ReplicaReadReply(payload)
+        var entries = reply.entries()
+        guard let entry = try entries.next(of: payload), let read = reads[header.request],
+            let position = read.places.position(of: peer.node)
+        else { return }
+        var isFull = true
+        if case .version(.found) = entry.reply {
+            isFull = entry.record != nil
+            if let place = entry.record {
+                let record = payload.extracting(place)
+                let isSound = withBytes(of: read.storedKey) {
+                    (try? RecordValidator.validate(record, storedKey: $0)) != nil
+                }
+                guard isSound else { return tell(read: header.request, .reply(position, .damaged, isFull: true)) }
+                read.records[position] = record.array
+            }
+        }
+        tell(read: header.request, .reply(position, entry.reply, isFull: isFull))
+    }
+
+    /// Merges the records of positions, which differ.
+    private func merge(_ read: ReadInFlight, _ positions: PositionSet, _ id: UInt64) {
+        var merged: [UInt8]?
+        var isSound = true
+        withBytes(of: read.storedKey) { key in
+            for position in positions {
+                guard let record = read.records[position] else { continue }
+                guard let former = merged else {
+                    merged = record
+                    continue
+                }
+                var buffer = ByteBuffer()
+                let outcome = withBytes(of: former) { former in
+                    withBytes(of: record) { record in
+                        try? RecordMerge.merge(
+                            local: former, remote: record, storedKey: key, policy: read.policy, into: &buffer)
+                    }
+                }
+                switch outcome {
+                case .local: break
+                case .remote: merged = record
+                case .merged: merged = buffer.copy()
+                case nil: isSound = false
+                }
+            }
+        }
+        read.merged = merged
+        guard isSound, let merged, let digest = digest(of: merged, read.storedKey) else {
+            return tell(read: id, .deadline)  // validated records merge: this is no answer at all
+        }
+        tell(read: id, .merged(digest: digest))
+    }
+
+    private func digest(of record: [UInt8], _ storedKey: [UInt8]) -> UInt64? {
+        withBytes(of: storedKey) { key in withBytes(of: record) { try? store.digest(of: $0, storedKey: key) } }
+    }
+
+    /// Has an owner merge what is answered; its acknowledgement is waited for if `id` is not 0.
+    private func bringUp(_ read: ReadInFlight, _ position: Int, _ id: UInt64) {
+        guard let record = read.source else { return }
+        if position == read.places.own {
+            return whenResident([read.storedKey]) { [self] in
+                var commit: UInt64 = 0
+                let outcome = withBytes(of: read.storedKey) { key in
+                    withBytes(of: record) { merge($0, key, ownDurability, commit: &commit) }
+                }
+                whenDone(commit) { [self] error in
+                    let isDone = if case .acknowledged = outcome { error == nil } else { false }
+                    tell(read: id, isDone ? .wroteBack(position) : .notWrittenBack(position))
+                }
+            }
+        }
+        let isSent = transport.send(to: read.places.nodes[position], header(.replicaWrite, id)) { buffer in
+            ReplicaWrite.begin(.repair, durability: .none, count: 1, in: &buffer)
+            withBytes(of: read.storedKey) { key in
+                withBytes(of: record) { ReplicaWrite.append(key: key, record: $0, to: &buffer) }
+            }
+        }
+        if !isSent { tell(read: id, .notWrittenBack(position)) }
+    }
+}

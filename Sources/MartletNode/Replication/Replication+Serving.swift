@@ -1,0 +1,153 @@
+internal import MartletCore
+internal import MartletRuntime
+
+/// What peers ask of this node's replicas.
+extension Replication {
+    // MARK: Writes
+
+    func serveWrite(_ header: MessageHeader, _ payload: RawSpan, _ peer: PeerSession) throws(ByteCursor.Malformed) {
+        let write = try ReplicaWrite(payload)
+        var keys: [[UInt8]] = []
+        if !store.isInline {
+            var entries = write.entries()
+            while let entry = try entries.next(of: payload) { keys.append(payload.extracting(entry.key).array) }
+        }
+        let bytes = store.isInline ? [] : payload.array
+        if store.isInline {
+            try acknowledge(write, payload, header, peer)
+        } else {
+            whenResident(keys) { [self] in
+                withBytes(of: bytes) { try? acknowledge(write, $0, header, peer) }
+            }
+        }
+    }
+
+    /// Merges all entries, whose records are resident, and answers once they are as durable as was asked.
+    private func acknowledge(
+        _ write: ReplicaWrite, _ payload: RawSpan, _ header: MessageHeader, _ peer: PeerSession
+    ) throws(ByteCursor.Malformed) {
+        let durability = max(write.durability.asDurability, ownDurability)
+        var outcomes: [ReplicaWriteReply.Outcome] = []
+        var commit: UInt64 = 0
+        var entries = write.entries()
+        while let entry = try entries.next(of: payload) {
+            outcomes.append(
+                merge(
+                    payload.extracting(entry.record), payload.extracting(entry.key), durability, commit: &commit))
+        }
+        guard header.request != 0 else { return }
+        let results = outcomes
+        whenDone(commit) { [self] error in
+            _ = transport.reply(to: peer, self.header(.replicaWriteReply, header.request)) { buffer in
+                ReplicaWriteReply.begin(count: results.count, in: &buffer)
+                for outcome in results {
+                    var outcome = outcome
+                    if error != nil, case .acknowledged = outcome { outcome = .refused(.closed) }
+                    ReplicaWriteReply.append(outcome, to: &buffer)
+                }
+            }
+        }
+    }
+
+    /// Merges one record that came from a coordinator, this node's or a peer's.
+    func merge(
+        _ record: RawSpan, _ storedKey: RawSpan, _ durability: Durability, commit: inout UInt64
+    ) -> ReplicaWriteReply.Outcome {
+        guard let keyspace = store.keyspace(ofStored: storedKey) else { return .refused(.unknownKeyspace) }
+        guard durability <= store.backend.properties.maximumDurability else { return .refused(.durabilityUnmet) }
+        guard let view = try? RecordValidator.validate(record, storedKey: storedKey) else { return .refused(.other) }
+        do throws(StorageError) {
+            let done = try store.merge(
+                record, storedKey: storedKey, keyspace: keyspace, policy: membership.keyspaces[keyspace].policy,
+                durability: durability)
+            commit = max(commit, done)
+            return .acknowledged(durability.asReplicaDurability, stamp: view.stamp)
+        } catch {
+            return .refused(error.code == .outOfSpace ? .outOfMemory : .closed)
+        }
+    }
+
+    // MARK: Reads
+
+    func serveRead(_ header: MessageHeader, _ payload: RawSpan, _ peer: PeerSession) throws(ByteCursor.Malformed) {
+        let read = try ReplicaRead(payload)
+        var wanted: [[UInt8]] = []
+        var keys = read.keys()
+        while let key = try keys.next(of: payload) { wanted.append(payload.extracting(key).array) }
+        let storedKeys = wanted
+        whenResident(storedKeys) { [self] in
+            _ = transport.reply(to: peer, self.header(.replicaReadReply, header.request)) { buffer in
+                ReplicaReadReply.begin(count: storedKeys.count, in: &buffer)
+                for key in storedKeys {
+                    let (reply, record) = answer(key)
+                    guard let record, !read.isDigestOnly, case .version(.found(let digest)) = reply else {
+                        ReplicaReadReply.append(reply, to: &buffer)
+                        continue
+                    }
+                    withBytes(of: record) { ReplicaReadReply.append(record: $0, digest: digest, to: &buffer) }
+                }
+            }
+        }
+    }
+
+    /// What this replica answers for a key, which is resident.
+    func answer(_ storedKey: [UInt8]) -> (ReadReply, record: [UInt8]?) {
+        withBytes(of: storedKey) { storedKey in
+            guard store.keyspace(ofStored: storedKey) != nil else { return (.refused(.unknownKeyspace), nil) }
+            do throws(StorageError) {
+                switch try store.held(storedKey) {
+                case .none: return (.version(.notFound), nil)
+                case .record(let record, let digest): return (.version(.found(digest)), record)
+                case .damaged: return (.damaged, nil)
+                }
+            } catch {
+                return (.refused(.closed), nil)
+            }
+        }
+    }
+
+    // MARK: Waiting
+
+    /// Runs `body` once the records of `storedKeys` are in memory, which they are already over an inline store.
+    func whenResident(_ storedKeys: [[UInt8]], _ body: @escaping () -> Void) {
+        guard !store.isInline else { return body() }
+        let residency = Residency()
+        for key in storedKeys { withBytes(of: key) { store.require(storedKey: $0, in: residency) } }
+        waitForResidency(residency, body)
+    }
+
+    private func waitForResidency(_ residency: Residency, _ body: @escaping () -> Void) {
+        guard residency.isReady else {
+            return store.whenLoaded { [self] in waitForResidency(residency, body) }
+        }
+        body()
+        residency.release()
+    }
+
+    /// Runs `body` once a commit is done, or with the error that it failed with.
+    func whenDone(_ commit: UInt64, _ body: @escaping (StorageError?) -> Void) {
+        if commit <= store.committed { return body(nil) }
+        if store.hasFailed(commit) || store.failure != nil { return body(store.lastError ?? store.failure) }
+        store.whenCommitted { [self] in whenDone(commit, body) }
+    }
+}
+
+extension ReplicaDurability {
+    var asDurability: Durability {
+        switch self {
+        case .none: .none
+        case .interval: .interval
+        case .always: .always
+        }
+    }
+}
+
+extension Durability {
+    var asReplicaDurability: ReplicaDurability {
+        switch self {
+        case .none: .none
+        case .interval: .interval
+        case .always: .always
+        }
+    }
+}

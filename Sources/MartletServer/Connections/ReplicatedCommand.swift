@@ -1,0 +1,142 @@
+internal import MartletCore
+internal import MartletNode
+internal import MartletRuntime
+
+/// A keyed command on a node that is one of several: read from the owners, run over what they hold, written to them.
+///
+/// What writes is coordinated by the first live owner of its key, one command at a time per key, so that a
+/// read-modify-write is atomic while all nodes agree on who that is. Commands over keys of several partitions go key by
+/// key where that means the same (MGET, MSET, DEL, UNLINK, EXISTS, TOUCH), and are refused where it does not.
+struct ReplicatedCommand: Sendable {
+    var command: ForwardedCommand
+    /// It was handed over by another node, and is not handed on.
+    var isForwarded = false
+
+    private var input: [UInt8] { Array(command.arguments.joined()) }
+
+    private var places: [Range<Int>] {
+        var start = 0
+        return command.arguments.map { argument in
+            defer { start += argument.count }
+            return start..<start + argument.count
+        }
+    }
+
+    /// Runs it from any task; answers the encoded reply.
+    func reply(door: Confined<FrontDoor>, node: Node) async -> [UInt8] {
+        let (input, places) = (input, places)
+        let (keys, isWrite) = await door.call { door -> ([[UInt8]], Bool) in
+            withBytes(of: input) { input in
+                var keys: [[UInt8]] = []
+                door.forEachKey(input, places) { keys.append($0.array) }
+                let row = door.table.row(input, places)
+                return (keys, row.map { door.table.rows[$0].flags.contains("write") } ?? false)
+            }
+        }
+        guard Set(keys.map(slot)).count <= 1 else {
+            return await splitReply(keys, door, node)
+        }
+        let coordinator = node.coordinators[keys.first.map { withBytes(of: $0) { node.worker(of: $0) } } ?? 0]
+        switch isForwarded ? .here : await place(of: keys, isWrite, coordinator) {
+        case .here: return await replyHere(keys, isWrite, door, coordinator)
+        case .nobody: return error("NOQUORUM no owner of the key can be reached")
+        case .node(let node):
+            guard let reply = await coordinator.forward(command, to: node) else {
+                return error("UNKNOWN the owner that coordinated the command did not answer")
+            }
+            return reply.isEmpty ? error("BUSY the owner that coordinates the key takes no command") : reply
+        }
+    }
+
+    private func slot(_ key: [UInt8]) -> UInt16 { withBytes(of: key) { Slot.of($0) } }
+
+    private func error(_ reply: String) -> [UInt8] {
+        var writer = ReplyWriter(version: command.version)
+        writer.error(reply)
+        return writer.buffer.copy()
+    }
+
+    private func place(
+        of keys: [[UInt8]], _ isWrite: Bool, _ coordinator: isolated ReplicaCoordinator
+    ) -> ReplicaCoordinator.Place {
+        guard let key = keys.first else { return .here }
+        return withBytes(of: key) { coordinator.place(of: $0, keyspace: command.keyspace, isWrite: isWrite) }
+    }
+
+    private func replyHere(
+        _ keys: [[UInt8]], _ isWrite: Bool, _ door: Confined<FrontDoor>, _ coordinator: ReplicaCoordinator
+    ) async -> [UInt8] {
+        let gates = isWrite ? Set(keys).sorted { $0.lexicographicallyPrecedes($1) } : []
+        await coordinator.enter(keys: gates, keyspace: command.keyspace)
+        let reply = await replyAlone(keys, door, coordinator)
+        await coordinator.leave(keys: gates, keyspace: command.keyspace)
+        return reply
+    }
+
+    /// Reads, runs and writes while no other command writes the keys by way of this node.
+    private func replyAlone(
+        _ keys: [[UInt8]], _ door: Confined<FrontDoor>, _ coordinator: ReplicaCoordinator
+    ) async -> [UInt8] {
+        var records: [RecordCopy] = []
+        for key in keys {
+            let result = await coordinator.replicatedRecord(
+                of: key, keyspace: command.keyspace, level: command.levels.read)
+            switch result {
+            case .success(let record): records.append(record)
+            case .failure(let failure): return ReplyWriter.error(failure, version: command.version)
+            }
+        }
+        let (copies, input, places) = (records, input, places)
+        let (keyspace, version) = (command.keyspace, command.version)
+        let (reply, writes) = await door.call {
+            $0.run(input, places, keyspace: keyspace, version: version, over: copies)
+        }
+        guard let writes else { return reply }
+        let failure = await coordinator.replicate(writes, keyspace: keyspace, level: command.levels.write)
+        return failure.map { ReplyWriter.error($0, version: version) } ?? reply
+    }
+
+    // MARK: Keys of several partitions
+
+    /// Runs one command for each key and puts the replies together.
+    private func splitReply(
+        _ keys: [[UInt8]], _ door: Confined<FrontDoor>, _ node: Node
+    ) async -> [UInt8] {
+        let name = String(decoding: command.arguments[0], as: UTF8.self).lowercased()
+        guard ["mget", "mset", "del", "unlink", "exists", "touch"].contains(name) else {
+            return error("CROSSSLOT Keys in request don't hash to the same slot")
+        }
+        guard name != "mset" || command.arguments.count % 2 == 1 else {
+            return error("ERR wrong number of arguments for 'mset' command")
+        }
+        var replies: [[UInt8]] = []
+        for (index, key) in keys.enumerated() {
+            var part = self
+            let value = name == "mset" ? [command.arguments[index * 2 + 2]] : []
+            let word = name == "mget" ? "get" : name == "mset" ? "set" : name
+            part.command.arguments = [Array(word.utf8), key] + value
+            replies.append(await part.reply(door: door, node: node))
+        }
+        let failures = replies.filter { $0.first == UInt8(ascii: "-") }
+        guard let failure = failures.first else { return joined(name, replies) }
+        let isWrite = !["mget", "exists", "touch"].contains(name)
+        if !isWrite || failures.count == replies.count { return failure }
+        return error("UNKNOWN \(replies.count - failures.count) of \(replies.count) applied")
+    }
+
+    private func joined(_ name: String, _ replies: [[UInt8]]) -> [UInt8] {
+        var writer = ReplyWriter(version: command.version)
+        switch name {
+        case "mget":
+            writer.array(replies.count)
+            for reply in replies { withBytes(of: reply) { writer.buffer.append($0) } }
+        case "mset": writer.ok()
+        default:
+            writer.integer(
+                replies.reduce(0) { sum, reply in
+                    sum + (Int(String(decoding: reply.dropFirst().prefix { $0 != 13 }, as: UTF8.self)) ?? 0)
+                })
+        }
+        return writer.buffer.copy()
+    }
+}
