@@ -40,6 +40,8 @@ struct SimulateSession {
     private mutating func take(_ result: SimulationResult) {
         summary.add(result)
         hashes[result.seed] = result.traceHash
+        if !result.violations.isEmpty { Terminal.line("seed \(result.seed) failed: \(result.violations[0])") }
+        if summary.results % 200 == 0 { Terminal.line("\(summary.results) seeds, \(summary.failures.count) failed") }
     }
 
     private mutating func compare(_ result: SimulationResult) {

@@ -150,11 +150,18 @@ public final class Simulation {
         if !result.violations.isEmpty { result.lastEvents = lastEvents(200) }
     }
 
-    /// The last operations and faults, in the order of time.
+    /// What to read first of a seed that failed, in the order of time: the last operations on the keys that the first
+    /// violation names, and the faults; then the last of all operations.
     private func lastEvents(_ count: Int) -> [String] {
-        let events =
-            history.operations.map { (time: $0.returned, text: "\($0)") }
-            + injector.log.map { (time: $0.time, text: "\($0.time.shown) fault \($0.text)") }
-        return events.sorted { $0.time < $1.time }.suffix(count).map(\.text)
+        let words = Set((result.violations.first ?? "").split { " :,[]".contains($0) }.map(String.init))
+        let named = history.operations.filter { $0.keys.contains { words.contains($0.description) } }
+        let faults = injector.log.map { (time: $0.time, text: "\($0.time.shown) fault \($0.text)") }
+        func lines(_ operations: ArraySlice<History.Operation>) -> [String] {
+            let events = operations.map { (time: $0.returned, text: "\($0)") }
+            let begin = events.map(\.time).min() ?? executor.now
+            return (events + faults.filter { $0.time >= begin }).sorted { $0.time < $1.time }.map(\.text)
+        }
+        let all = lines(history.operations.suffix(count))
+        return named.isEmpty ? all : lines(named.suffix(count / 2)) + ["and of all keys:"] + all.suffix(count / 2)
     }
 }
