@@ -45,15 +45,10 @@ public struct Claim: Hashable, Sendable {
     ) throws(PlacementError) -> Claim {
         let placement = placement.canonical
         let plan = try PlacementPlan(members: members, partitions: partitions, placement: placement)
-        var rows = ClaimRows(plan)
-        if let former, rows.adopt(former), rows.settle() {
-            rows.indexRows()
-        } else {
-            rows = ClaimRows(plan)
-            rows.layOut()
-        }
+        var rows = former.flatMap { ClaimRows.settled(plan, from: $0) } ?? ClaimRows.laidOut(plan)
         rows.balanceFirstOwners()
         return Claim(
-            placement: placement, partitions: partitions, nodes: plan.members.map(\.id), owners: rows.table)
+            placement: placement, partitions: partitions, nodes: plan.members.map(\.id),
+            owners: rows.table)
     }
 }

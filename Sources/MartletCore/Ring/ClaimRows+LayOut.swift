@@ -1,11 +1,17 @@
 /// A claim without a former one.
 extension ClaimRows {
+    static func laidOut(_ plan: PlacementPlan) -> ClaimRows {
+        var rows = ClaimRows(plan)
+        rows.layOut()
+        return rows
+    }
+
     /// Gives every node its share, rounded to a neighbouring whole number.
     ///
     /// The wrap-around rule (McNaughton, 1959): the shares are laid end to end, rack by rack and data center by data
     /// center, and partition p takes what lies at p, p + Q, p + 2Q ... A share is at most Q long, so no node is met
     /// twice, and a rack's run of length L is met floor(L/Q) or ceil(L/Q) times: just the bounds of the plan.
-    mutating func layOut() {
+    private mutating func layOut() {
         var end = 0
         var next = 0
         for node in plan.line {
@@ -27,7 +33,9 @@ extension ClaimRows {
             for slot in slots(row) {
                 for _ in 0..<4 {
                     let other = random.below(plan.partitions)
-                    if exchange(slot, row, other * plan.replicas + random.below(plan.replicas), other) { break }
+                    if exchange(slot, row, other * plan.replicas + random.below(plan.replicas), other) {
+                        break
+                    }
                 }
             }
         }

@@ -1,12 +1,51 @@
 /// A claim out of a former one, with as few moves as can be found.
 extension ClaimRows {
+    /// Keeps what can be kept of a former claim and balances the rest.
+    ///
+    /// Which copies go where is chosen one by one, so now and then a choice costs moves later; then another order and
+    /// other rows are tried, and the best of four is taken.
+    ///
+    /// - Returns: nil if there is nothing to keep or some node could not be given what is tolerated.
+    static func settled(_ plan: PlacementPlan, from former: Claim) -> ClaimRows? {
+        var start = ClaimRows(plan)
+        guard start.adopt(former) else { return nil }
+        let least = start.leastMoves
+        var best: ClaimRows?
+        var fewest = Int.max
+        for attempt in 0..<4 {
+            var rows = start
+            for _ in 0..<attempt { _ = rows.random.below(1) }
+            guard rows.settle(raisingFirst: attempt % 2 == 1) else { continue }
+            let moves = rows.isMoved.count { $0 }
+            if moves < fewest {
+                best = rows
+                fewest = moves
+            }
+            if fewest * 20 <= least * 21 { break }
+        }
+        return best
+    }
+
+    /// No fewer copies than that can move, whatever racks and data centers ask for besides.
+    private var leastMoves: Int {
+        var vacant = table.count
+        var excess = 0
+        var lacking = 0
+        for (node, count) in counts.enumerated() {
+            vacant -= count
+            excess += max(0, count - plan.tolerated(node).upperBound)
+            lacking += max(0, plan.tolerated(node).lowerBound - count)
+        }
+        return max(vacant + excess, lacking)
+    }
+
     /// Takes over every former owner that is still a member and does not stand in the way of a well spread row.
     ///
     /// Sets that can be completed to a well spread row are a matroid, so taking what fits, one after another, keeps as
     /// many owners as can be kept.
     ///
     /// - Returns: false if there was nothing to take over.
-    mutating func adopt(_ former: Claim) -> Bool {
+    private mutating func adopt(_ former: Claim) -> Bool {
         let indices = former.nodes.map { id in
             let at = plan.members.partitionIndex { $0.id < id }
             return at < plan.members.count && plan.members[at].id == id ? at : -1
@@ -28,7 +67,7 @@ extension ClaimRows {
     /// Fills vacant places, then moves copies until every node holds what is tolerated.
     ///
     /// - Returns: false if some node could not be brought there.
-    mutating func settle() -> Bool {
+    private mutating func settle(raisingFirst: Bool) -> Bool {
         for row in 0..<plan.partitions {
             while table[slots(row).upperBound - 1] == Self.vacant {
                 guard let node = neediest(for: row) else { return false }
@@ -36,10 +75,17 @@ extension ClaimRows {
             }
         }
         indexRows()
-        // Nodes below come last: what is taken from those above goes to them first.
-        for node in counts.indices where counts[node] > plan.tolerated(node).upperBound { relieve(node) }
-        for node in counts.indices where counts[node] < plan.tolerated(node).lowerBound { raise(node) }
+        // Those above first: what is taken from them goes to those below.
+        if raisingFirst { raiseAll() }
+        for node in counts.indices where counts[node] > plan.tolerated(node).upperBound {
+            relieve(node)
+        }
+        raiseAll()
         return counts.indices.allSatisfy { plan.tolerated($0).contains(counts[$0]) }
+    }
+
+    private mutating func raiseAll() {
+        for node in counts.indices where counts[node] < plan.tolerated(node).lowerBound { raise(node) }
     }
 
     /// The node that fits into a vacant place and lacks most. O(nodes).
@@ -59,7 +105,9 @@ extension ClaimRows {
     /// Moves copies away from a node that holds too many, to those that lack most.
     private mutating func relieve(_ node: Int) {
         while counts[node] > plan.tolerated(node).upperBound {
-            guard chain(to: receivers(), from: { _, donor in donor == node }, amongMoved: true) else { break }
+            guard chain(to: receivers(), from: { _, donor in donor == node }, amongMoved: true) else {
+                break
+            }
         }
         var open = counts.indices.filter { $0 != node }
         while counts[node] > plan.tolerated(node).upperBound {
@@ -72,7 +120,9 @@ extension ClaimRows {
         }
     }
 
-    private func receivers() -> [Int] { counts.indices.filter { counts[$0] < plan.tolerated($0).upperBound } }
+    private func receivers() -> [Int] {
+        counts.indices.filter { counts[$0] < plan.tolerated($0).upperBound }
+    }
 
     /// Moves copies to a node that holds too few, from those that hold most beyond their share; at first only such as
     /// have moved anyhow.
@@ -140,14 +190,16 @@ extension ClaimRows {
         return false
     }
 
-    /// Performs the moves of a chain; false if one of them undid what another needed.
+    /// Performs the moves of a chain; false, with nothing done, if it changes one row twice.
     private mutating func follow(_ next: [(node: Int, row: Int)?], from source: Int) -> Bool {
+        var steps: [(donor: Int, receiver: Int, row: Int)] = []
         var donor = source
         while let step = next[donor] {
-            guard fits(step.node, row: step.row, insteadOf: UInt16(donor)) else { return false }
-            replace(UInt16(donor), by: step.node, row: step.row)
+            if steps.contains(where: { $0.row == step.row }) { return false }
+            steps.append((donor, step.node, step.row))
             donor = step.node
         }
+        for step in steps { replace(UInt16(step.donor), by: step.receiver, row: step.row) }
         return true
     }
 }

@@ -134,13 +134,20 @@ struct PlacementPlan {
             }
             open = still
         }
-        // Rounding down left less than one unit a part.
+        // Rounding down left less than one unit to each that was rounded. No other may grow: one unit beyond a bound
+        // would be a copy beyond it.
         var rest = total - parts.reduce(0, +)
-        for index in parts.indices where rest > 0 && parts[index] < bounds[index].most * whole {
+        let weight = open.reduce(0) { $0 + weights[$1] }
+        for index in open where rest > 0 && isRounded(left, by: weights[index], over: weight) {
             parts[index] += 1
             rest -= 1
         }
         return parts
+    }
+
+    private static func isRounded(_ value: Int, by weight: Int, over sum: Int) -> Bool {
+        let product = UInt64(max(0, value)).multipliedFullWidth(by: UInt64(weight))
+        return UInt64(sum).dividingFullWidth(product).remainder != 0
     }
 
     private static func scale(_ value: Int, by weight: Int, over sum: Int) -> Int {
