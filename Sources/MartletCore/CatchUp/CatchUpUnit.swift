@@ -1,0 +1,93 @@
+/// What is caught up as a whole: a partition of a keyspace, or the part of one that belongs to one worker.
+public struct CatchUpUnit: Hashable, Sendable {
+    /// The keyspace's index among the node's.
+    public var keyspace: Int
+    public var slots: Range<Int>
+    /// The nodes that own it too.
+    public var others: [UInt32]
+    /// From how many of them it has to be merged before this replica's not knowing proves anything: N-W+1, so that
+    /// one at least of any W that acknowledged a write is among them, this one's loss notwithstanding; or all.
+    public var needed: Int
+
+    public init(keyspace: Int, slots: Range<Int>, others: [UInt32], needed: Int) {
+        self.keyspace = keyspace
+        self.slots = slots
+        self.others = others
+        self.needed = needed
+    }
+}
+
+extension CatchUpUnit {
+    /// The units of a keyspace that one worker of a node owns, by slot. All units of a keyspace are equally long.
+    ///
+    /// - Parameters:
+    ///   - write: the keyspace's default W.
+    ///   - arcs: the division of slots among workers: arc modulo workers.
+    /// - Complexity: O(max(Q, arcs) N).
+    public static func all(
+        ofNode node: UInt32, in ring: Ring, keyspace: Int, write: ConsistencyLevel, worker: Int, of workers: Int,
+        arcs: Int
+    ) -> [CatchUpUnit] {
+        guard let own = ring.index(ofNode: node) else { return [] }
+        let count = max(ring.partitions, arcs)
+        let width = Slot.count / count
+        let placement = ReplicaPlacement(owners: ring.replicas, count: ring.replicas)
+        // A level that names what no owners can meet is refused to clients: then all have to be heard.
+        let acknowledgements = (try? Quorum(write, in: placement))?.needed ?? 1
+        let needed = min(ring.replicas - 1, max(1, ring.replicas - acknowledgements + 1))
+        return (0..<count).compactMap { index -> CatchUpUnit? in
+            let slots = index * width..<(index + 1) * width
+            let partition = ring.partition(ofSlot: UInt16(slots.lowerBound))
+            guard slots.lowerBound * arcs / Slot.count % workers == worker,
+                ring.place(of: own, inPartition: partition) != nil
+            else { return nil }
+            let others = ring.owners(ofPartition: partition).filter { $0 != own }.map { ring.members[$0].id }
+            return CatchUpUnit(keyspace: keyspace, slots: slots, others: others, needed: needed)
+        }
+    }
+}
+
+/// What a replica says of its data in a unit.
+public enum CatchUpState: UInt8, Sendable, CaseIterable {
+    /// It holds what it ever acknowledged, or has merged it anew.
+    case caughtUp = 0
+    /// It lost data, or may have, and holds some.
+    case needs = 1
+    /// It lost data, or may have, and holds nothing: there is nothing to merge from it.
+    case needsAndIsEmpty = 2
+}
+
+/// A run of slots in one state.
+public struct CatchUpRun: Hashable, Sendable {
+    public var slots: Range<Int>
+    public var state: CatchUpState
+
+    public init(slots: Range<Int>, state: CatchUpState) {
+        self.slots = slots
+        self.state = state
+    }
+}
+
+/// How fast replicas exchange what they hold. All times in nanoseconds.
+public struct CatchUpSettings: Hashable, Sendable {
+    /// Between two passes over all that two nodes share, give or take a quarter.
+    public var period: UInt64 = 10_000_000_000
+    /// Between two pages of a pass; there is none while this replica has to catch up.
+    public var pause: UInt64 = 20_000_000
+    /// From a write that an owner did not acknowledge until its unit is exchanged with it.
+    public var owedDelay: UInt64 = 500_000_000
+    /// From a failed exchange to the next try, and between questions that were not answered.
+    public var retry: UInt64 = 200_000_000
+    /// How long an exchange of one page may take.
+    public var patience: UInt64 = 5_000_000_000
+    /// Records listed in a page.
+    public var pageEntries = 512
+    /// Bytes of keys listed, or of records sent, in one message; a message holds one record at least.
+    public var pageBytes = 256 << 10
+    /// Units in one page.
+    public var pageUnits = 2048
+    /// For tests of the checkers: how many other owners are taken to be enough. Nil for what is right.
+    public var plantedNeed: Int?
+
+    public init() {}
+}
