@@ -120,18 +120,24 @@ public actor ReplicaCoordinator {
 
     // MARK: Residency
 
-    /// Asks for a key's record and keeps it in memory until the residency is released.
-    public func require(_ key: RawSpan, keyspace: Int, in residency: Residency) {
+    /// Names a key whose record ``requireNamed(in:)`` asks for, together with those of the others named.
+    public func name(_ key: RawSpan, keyspace: Int, in residency: Residency) {
         guard key.byteCount <= store.keyspaces[keyspace].settings.maximumKey else { return }
-        residency.require(key, keyspace: keyspace, in: store)
+        residency.name(key, keyspace: keyspace, in: store)
     }
+
+    /// Asks for the records of the keys that were named and keeps them in memory until the residency is released.
+    public func requireNamed(in residency: Residency) { residency.requireNamed(in: store) }
 }
 
 /// Records that a batch of commands needs in memory while it runs.
 public final class Residency {
     var entries: [RecordEntry] = []
-    var storedKey = ByteBuffer(capacity: 128)
     private var firstLoading = 0
+    /// Stored keys that were named, their ends in it, and their hashes.
+    private var named = ByteBuffer(capacity: 128)
+    private var ends: [Int] = []
+    private var hashes: [UInt64] = []
 
     public init() {}
 
@@ -141,14 +147,33 @@ public final class Residency {
         return firstLoading == entries.count
     }
 
-    func require(_ key: RawSpan, keyspace: Int, in store: RecordStore) {
-        let hash = store.locate(key, keyspace: keyspace, into: &storedKey)
-        keep(storedKey.withBytes { store.fetch($0, hash: hash) })
+    func name(_ key: RawSpan, keyspace: Int, in store: RecordStore) {
+        hashes.append(store.locate(key, keyspace: keyspace, behind: &named))
+        ends.append(named.count)
+    }
+
+    func requireNamed(in store: RecordStore) {
+        guard !hashes.isEmpty else { return }
+        if hashes.count > 1 { store.table.touch(hashes) }
+        var start = 0
+        for (index, end) in ends.enumerated() {
+            keep(named.withBytes(start..<end) { store.fetch($0, hash: hashes[index]) })
+            start = end
+        }
+        named.removeAll()
+        ends.removeAll(keepingCapacity: true)
+        hashes.removeAll(keepingCapacity: true)
+    }
+
+    private func require(_ key: RawSpan, keyspace: Int, in store: RecordStore) {
+        name(key, keyspace: keyspace, in: store)
+        requireNamed(in: store)
     }
 
     func require(keys: [[UInt8]], keyspace: Int, in store: RecordStore) {
         guard !store.isInline else { return }
-        for key in keys { withBytes(of: key) { require($0, keyspace: keyspace, in: store) } }
+        for key in keys { withBytes(of: key) { name($0, keyspace: keyspace, in: store) } }
+        requireNamed(in: store)
     }
 
     func require(_ storedKeys: [[UInt8]], in store: RecordStore) {

@@ -37,6 +37,9 @@ final class RecordEntry {
         key.byteCount == keyLength && bytes.withBytes(0..<keyLength) { $0.equals(key) }
     }
 
+    /// Where the key begins: reading it brings key and record near.
+    var firstByte: UInt64 { bytes.withBytes(0..<keyLength) { $0.byteCount > 0 ? UInt64($0.byte(0)) : 0 } }
+
     func withKey<R, E: Error>(_ body: (RawSpan) throws(E) -> R) throws(E) -> R {
         try bytes.withBytes(0..<keyLength, body)
     }

@@ -208,11 +208,16 @@ final class RecordStore {
 
     /// Makes the stored key of a client's key and returns the hash it is found by in memory.
     func locate(_ key: RawSpan, keyspace: Int, into storedKey: inout ByteBuffer) -> UInt64 {
+        storedKey.removeAll()
+        return locate(key, keyspace: keyspace, behind: &storedKey)
+    }
+
+    /// As ``locate(_:keyspace:into:)``, appended to what the buffer holds.
+    func locate(_ key: RawSpan, keyspace: Int, behind storedKeys: inout ByteBuffer) -> UInt64 {
         let state = keyspaces[keyspace]
         let hash = XXH3.hash(key, seed: hashSeed)
-        storedKey.removeAll()
         StoredKey.append(
-            to: &storedKey, keyspace: state.settings.id, generation: state.generation, slot: Slot.of(key),
+            to: &storedKeys, keyspace: state.settings.id, generation: state.generation, slot: Slot.of(key),
             hash: hash >> 24, key: key)
         return hash &+ UInt64(truncatingIfNeeded: keyspace) &* 0x9e37_79b9_7f4a_7c15
     }

@@ -5,10 +5,18 @@ internal import MartletCore
 /// Entries that are loading, pinned or not yet committed stay; of the others the clock's hand evicts those that were
 /// not used since it last passed (GCLOCK with a small frequency, so that one scan does not flush what is used often).
 struct RecordTable {
-    private var slots: [RecordEntry?] = Array(repeating: nil, count: 64)
+    /// An entry that ``ring`` holds, with its hash beside it: most lookups of absent keys touch nothing else.
+    @safe
+    private struct Slot {
+        var hash: UInt64 = 0
+        var entry: Unmanaged<RecordEntry>?
+    }
+    private var slots = Array(repeating: Slot(), count: 64)
     private var ring: [RecordEntry] = []
     private var hand = 0
     private(set) var byteCount = 0
+    /// Keeps ``touch(_:)`` from being optimised away.
+    private var touched: UInt64 = 0
 
     var count: Int { ring.count }
 
@@ -16,11 +24,27 @@ struct RecordTable {
     func find(_ key: RawSpan, hash: UInt64) -> RecordEntry? {
         let mask = slots.count - 1
         var index = Int(truncatingIfNeeded: hash) & mask
-        while let entry = slots[index] {
-            if entry.hash == hash, entry.hasKey(key) { return entry }
+        while let candidate = unsafe slots[index].entry {
+            if slots[index].hash == hash, unsafe candidate._withUnsafeGuaranteedRef({ $0.hasKey(key) }) {
+                return unsafe candidate.takeUnretainedValue()
+            }
             index = (index + 1) & mask
         }
         return nil
+    }
+
+    /// Reads what lookups of these hashes are about to read, the first step of each before the second of any: so many
+    /// waits for memory overlap instead of adding up, which are most of a lookup's time in a big table.
+    mutating func touch(_ hashes: [UInt64]) {
+        let mask = slots.count - 1
+        var found: UInt64 = 0
+        for hash in hashes { found &+= slots[Int(truncatingIfNeeded: hash) & mask].hash }
+        for hash in hashes {
+            let slot = slots[Int(truncatingIfNeeded: hash) & mask]
+            guard slot.hash == hash, let entry = unsafe slot.entry else { continue }
+            unsafe entry._withUnsafeGuaranteedRef { found &+= $0.firstByte }
+        }
+        touched = found
     }
 
     /// Adds an entry that is not in the table.
@@ -38,18 +62,21 @@ struct RecordTable {
     mutating func remove(_ entry: RecordEntry) {
         let mask = slots.count - 1
         var hole = Int(truncatingIfNeeded: entry.hash) & mask
-        while slots[hole] !== entry { hole = (hole + 1) & mask }
+        while let candidate = unsafe slots[hole].entry {
+            if unsafe candidate._withUnsafeGuaranteedRef({ $0 === entry }) { break }
+            hole = (hole + 1) & mask
+        }
         // Shift back what a probe would no longer reach past the hole.
         var next = (hole + 1) & mask
-        while let candidate = slots[next] {
-            let home = Int(truncatingIfNeeded: candidate.hash) & mask
+        while unsafe slots[next].entry != nil {
+            let home = Int(truncatingIfNeeded: slots[next].hash) & mask
             if (next &- home) & mask >= (next &- hole) & mask {
-                slots[hole] = candidate
+                slots[hole] = slots[next]
                 hole = next
             }
             next = (next + 1) & mask
         }
-        slots[hole] = nil
+        unsafe slots[hole].entry = nil
         let last = ring.removeLast()
         if last !== entry {
             ring[entry.ringIndex] = last
@@ -87,12 +114,12 @@ struct RecordTable {
     private mutating func place(_ entry: RecordEntry) {
         let mask = slots.count - 1
         var index = Int(truncatingIfNeeded: entry.hash) & mask
-        while slots[index] != nil { index = (index + 1) & mask }
-        slots[index] = entry
+        while unsafe slots[index].entry != nil { index = (index + 1) & mask }
+        unsafe slots[index] = Slot(hash: entry.hash, entry: .passUnretained(entry))
     }
 
     private mutating func grow() {
-        slots = Array(repeating: nil, count: slots.count * 2)
+        slots = Array(repeating: Slot(), count: slots.count * 2)
         for entry in ring { place(entry) }
     }
 }

@@ -171,9 +171,10 @@ final class ClientConnection: StreamHandler {
                 offset = end
                 resident += 1
                 door.forEachKey(bytes, call.arguments) {
-                    coordinator.require($0, keyspace: session.keyspace, in: residency)
+                    coordinator.name($0, keyspace: session.keyspace, in: residency)
                 }
             }
+            coordinator.requireNamed(in: residency)
         }
         if residency.isReady { return true }
         let me = Confined(self, on: coordinator.loop)

@@ -49,8 +49,9 @@ final class CommandRun {
     func makeResident(_ door: FrontDoor, _ coordinator: isolated ReplicaCoordinator) -> Bool {
         if residency.isEmpty, !coordinator.isInline {
             forEachCommand { input, arguments in
-                door.forEachKey(input, arguments) { coordinator.require($0, keyspace: keyspace, in: residency) }
+                door.forEachKey(input, arguments) { coordinator.name($0, keyspace: keyspace, in: residency) }
             }
+            coordinator.requireNamed(in: residency)
         }
         return residency.isReady
     }
