@@ -16,6 +16,7 @@ ticks() { awk '{print $14 + $15}' "/proc/$1/stat"; }
 calculate() { awk "BEGIN {printf \"%.3f\\n\", $1}"; }
 resident() { awk '{print $24 * 4096}' "/proc/$1/stat"; }
 median() { sort -n | awk '{v[NR] = $1} END {print NR % 2 ? v[(NR + 1) / 2] : (v[NR / 2] + v[NR / 2 + 1]) / 2}'; }
+median_of() { printf '%s\n' "$@" | median; }
 
 start_redis() { # PORT
     redis-server --port "$1" --bind 127.0.0.1 --save '' --appendonly no --dir "$work" >/dev/null &
@@ -84,21 +85,41 @@ PYTHON
     wait $redis $node 2>/dev/null
 }
 
-# What a node costs over the C loop that does the same on the engine, at the batches seen.
+# The C loop's CPU per operation, run by COMMAND if one is given.
+loop_cpu() { # BACKEND BATCH TEST [COMMAND...]
+    local backend=$1 batch=$2 test=$3
+    shift 3
+    rm -rf "$work/loop"
+    "$@" Tests/Benchmarks/engine-loop "$backend" "$work/loop" --ops 500000 --batch "$batch" --sync none --mix "$test" |
+        sed 's/.*cpu \([0-9.]*\) us.*/\1/'
+}
+
+# What a node costs over the C loop that does the same on the engine, at the batches seen: the loop with the machine to
+# itself, and with a client as busy as the node's on the other core, since cores share caches and memory.
 compare_with_engine() { # BACKEND
     start_martlet 21005 "$1" none
+    start_redis 21008
+    taskset -pc 1 $redis >/dev/null
     redis-benchmark -p 21005 -t set -n 500000 -d 100 -r 100000 -c 50 -P 16 --csv >/dev/null
-    local test loop ours
+    local test batch client ours alone beside
+    batch=$(redis-cli -p 21005 info martlet | tr -d '\r' |
+        awk -F: '/^commits/ {commits = $2} /commit_operations/ {printf "%d", $2 / commits}')
     for test in set get; do
-        ours=$(for _ in $(seq "$rounds"); do cpu $node 21005 $test 16 1000000; done | median)
-        loop=$(for _ in $(seq "$rounds"); do
-            rm -rf "$work/loop"; Tests/Benchmarks/engine-loop "$1" "$work/loop" --ops 500000 --batch 800 --sync none --mix $test |
-                sed 's/.*cpu \([0-9.]*\) us.*/\1/'
-        done | median)
-        echo "$1 $test -P 16, durability none: martlet $ours us/op, C loop $loop us/op"
+        ours=() alone=() beside=()
+        for _ in $(seq "$rounds"); do
+            ours+=("$(cpu $node 21005 $test 16 1000000)")
+            alone+=("$(loop_cpu "$1" "$batch" $test)")
+            taskset -c 1 redis-benchmark -p 21008 -t $test -n 1000000000 -d 100 -r 100000 -c 50 -P 16 --csv >/dev/null &
+            client=$!
+            beside+=("$(loop_cpu "$1" "$batch" $test taskset -c 0)")
+            kill $client
+            wait $client 2>/dev/null
+        done
+        echo "$1 $test -P 16, durability none, $batch writes a commit: martlet $(median_of "${ours[@]}") us/op," \
+            "C loop $(median_of "${alone[@]}") alone, $(median_of "${beside[@]}") beside a client"
     done
-    kill -9 $node
-    wait $node 2>/dev/null
+    kill -9 $node $redis
+    wait $node $redis 2>/dev/null
 }
 
 # Under `always`: writes per sync, throughput against the C loop at that batch, and p99 against that of our own commits.
@@ -119,7 +140,6 @@ compare_synced() { # BACKEND
         rates+=("$rate") batches+=("$batch")
         ratios+=("$(calculate "$rate / $loop")") p99s+=("$(calculate "$p99 / $commit")")
     done
-    median_of() { printf '%s\n' "$@" | median; }
     echo "$1 set -P 1, durability always: $(median_of "${batches[@]}") writes per sync, $(median_of "${rates[@]}")" \
         "writes/s, $(median_of "${ratios[@]}") of the C loop; p99 $(median_of "${p99s[@]}") of the commits' p99"
 }
