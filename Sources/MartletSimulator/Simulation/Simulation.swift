@@ -20,6 +20,8 @@ public final class Simulation {
     private var history = History()
     private var finals: [History.Key: Evidence.Final] = [:]
     private var complaints: [String] = []
+    /// The clients of the workload.
+    private var workers: [SimulatedClient] = []
     private var isOver = false
     private var result: SimulationResult
 
@@ -78,6 +80,7 @@ public final class Simulation {
             next: { [unowned self] in isOver ? nil : (workload.next(), workload.pause()) },
             record: { [unowned self] in history.operations.append($0) },
             complain: { [unowned self] in complaints.append($0) })
+        workers.append(client)
         let start = Duration.milliseconds(1 + number * 3)
         clients.loops[0].schedule(after: start) { client.start() }
     }
@@ -97,8 +100,10 @@ public final class Simulation {
                 if note(operation) { place += 1 }
             },
             complain: { [unowned self] in complaints.append($0) })
-        clients.loops[0].schedule(after: .milliseconds(1)) { client.start() }
         let deadline = executor.now.advanced(by: settings.livenessTime)
+        // What is read at last must not race with a request that was drawn while the faults were on.
+        _ = executor.run { workers.allSatisfy(\.hasEnded) || executor.now > deadline }
+        clients.loops[0].schedule(after: .milliseconds(1)) { client.start() }
         _ = executor.run { client.hasEnded || executor.now > deadline }
         if place < script.count {
             result.violations.append(
