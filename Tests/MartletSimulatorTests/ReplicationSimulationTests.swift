@@ -67,6 +67,18 @@ import Testing
             await world.pause(.seconds(1))
             expect(await world.call(0, ["GET", "k0"]), "-NOQUORUM", "read with two gone")
             expect(await world.call(0, ["SET", "k0", "x"]), "-NOQUORUM", "write with two gone")
+            expect(await world.call(0, ["MARTLET.CONSISTENCY", "one"]), "+OK", "the level of a connection")
+            expect(await world.call(0, ["GET", "k0"]), "$new", "read one with two gone")
+            expect(await world.call(0, ["SET", "k0", "x"]), "+OK", "write one with two gone")
+            expect(await world.call(0, ["GET", "k0"]), "$x", "read one after it")
+            expect(await world.call(0, ["MARTLET.CONSISTENCY", "one", "all"]), "+OK", "two levels")
+            expect(await world.call(0, ["SET", "k0", "y"]), "-NOQUORUM", "write all with two gone")
+            expect(await world.call(0, ["GET", "k0"]), "$x", "what was refused is not applied")
+            expect(await world.call(0, ["MARTLET.CONSISTENCY", "4"]), "+OK", "more than there are owners")
+            expect(await world.call(0, ["GET", "k0"]), "-ERR the consistency level needs 4", "too many")
+            expect(await world.call(0, ["MARTLET.CONSISTENCY", "most"]), "-ERR unknown consistency level", "no level")
+            expect(await world.call(0, ["MARTLET.CONSISTENCY", "default"]), "+OK", "the keyspace's own")
+            expect(await world.call(0, ["GET", "k0"]), "-NOQUORUM", "read with two gone again")
         }
         #expect(notes.faults.isEmpty && notes.done)
     }

@@ -1,14 +1,15 @@
 import MartletCore
 
-/// A command's name as two words: up to 16 bytes, ASCII case folded, so that lookup neither allocates nor compares
+/// A command's name as three words: up to 24 bytes, ASCII case folded, so that lookup neither allocates nor compares
 /// text.
 struct CommandName: Hashable, Sendable {
     var low: UInt64
-    var high: UInt64
+    var middle: UInt64
+    var high: UInt64 = 0
     /// Bytes, so that a name is not one with a NUL after it.
     var length: Int
 
-    static let longest = 16
+    static let longest = 24
 
     /// Nil if it is empty or longer than any command's.
     @inline(__always)
@@ -20,13 +21,18 @@ struct CommandName: Hashable, Sendable {
             var word: UInt64 = 0
             for offset in 0..<count { word |= UInt64(bytes.byte(offset)) << UInt64(8 * offset) }
             low = Self.fold(word)
-            high = 0
+            middle = 0
         } else {
             guard count <= Self.longest else { return nil }
             low = Self.fold(bytes.littleEndian(0, as: UInt64.self))
-            // the last eight bytes, of which the first 16 - count are in `low` already
-            let tail = bytes.littleEndian(count - 8, as: UInt64.self)
-            high = count == 8 ? 0 : Self.fold(tail) >> UInt64(8 * (16 - count))
+            // the last eight bytes, of which the first are in the words before already
+            let tail = Self.fold(bytes.littleEndian(count - 8, as: UInt64.self))
+            if count <= 16 {
+                middle = count == 8 ? 0 : tail >> UInt64(8 * (16 - count))
+            } else {
+                middle = Self.fold(bytes.littleEndian(8, as: UInt64.self))
+                high = tail >> UInt64(8 * (24 - count))
+            }
         }
     }
 
@@ -49,7 +55,7 @@ struct CommandName: Hashable, Sendable {
     /// Spreads over a table whose size is a power of two.
     @inline(__always)
     func slot(mask: Int) -> Int {
-        let mixed = (low ^ (high &* 0x9e37_79b9_7f4a_7c15)) &* 0xff51_afd7_ed55_8ccd
+        let mixed = (low ^ (middle &* 0x9e37_79b9_7f4a_7c15)) &* 0xff51_afd7_ed55_8ccd
         return Int(truncatingIfNeeded: mixed >> 40) & mask
     }
 }

@@ -28,7 +28,7 @@ public struct CommandTable: Sendable {
             + ConfigCommands.rows + IntrospectionCommands.rows + ClusterCommands.rows + KeyspaceCommands.rows
             + MartletCommands.rows)
 
-    /// Names are unique, at most 16 bytes and lower case; a subcommand's is `container|name`.
+    /// Names are unique, at most 24 bytes and lower case; a subcommand's is `container|name`.
     public init(_ commands: [Command]) {
         let sorted = commands.sorted { $0.name < $1.name }
         var rows = sorted

@@ -123,6 +123,7 @@ enum ConnectionCommands {
         call.session.keyspace = 0
         call.session.name = ""
         call.session.replyMode = .on
+        (call.session.readLevel, call.session.writeLevel) = (nil, nil)
         setVersion(2, call)
         call.reply.simple("RESET")
     }

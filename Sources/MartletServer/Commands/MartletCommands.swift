@@ -14,7 +14,30 @@ enum MartletCommands {
         Command(
             "martlet.del", arity: -2, shape: .key, flags: Flags.fastRemove,
             summary: "Delete a key, with a context, durability or token", group: "martlet", handler: del),
+        Command(
+            "martlet.consistency", arity: -2, shape: .connection, flags: Flags.handshake,
+            summary: "Choose how many replicas the connection's reads and writes need", group: "martlet",
+            handler: consistency),
     ]
+
+    /// MARTLET.CONSISTENCY level [level of writes]: one, quorum, all, local_quorum, each_quorum, a number, or default.
+    ///
+    /// One level is for reads and writes. It holds for this connection until RESET.
+    @Sendable static func consistency(_ input: RawSpan, _ call: Invocation) {
+        guard call.count <= 3 else { return call.reply.refuseArity("martlet.consistency") }
+        do throws(ConsistencyFault) {
+            let read = try level(input.extracting(call[1]))
+            call.session.writeLevel = call.count == 3 ? try level(input.extracting(call[2])) : read
+            call.session.readLevel = read
+            call.reply.ok()
+        } catch {
+            call.reply.error("ERR \(error.message)")
+        }
+    }
+
+    private static func level(_ word: RawSpan) throws(ConsistencyFault) -> ConsistencyLevel? {
+        word.isWord("default") ? nil : try ConsistencyLevel(parsing: word.text)
+    }
 
     /// MARTLET.GET key: a map of value, context, stamp and expires (milliseconds since 1970, or null), or null.
     @Sendable static func get(_ input: RawSpan, _ call: Invocation) {
