@@ -7,6 +7,7 @@ extension ReplicaCoordinator {
     public func join(_ membership: ClusterMembership, over transport: Confined<any Transport>) {
         let replication = Replication(membership, store: store, transport: transport.value)
         store.isReplicated = true
+        for (index, keyspace) in membership.keyspaces.enumerated() { store.keyspaces[index].policy = keyspace.policy }
         self.replication = replication
     }
 

@@ -58,7 +58,7 @@ extension Replication {
         guard let view = try? RecordValidator.validate(record, storedKey: storedKey) else { return .refused(.other) }
         do throws(StorageError) {
             let done = try store.merge(
-                record, storedKey: storedKey, keyspace: keyspace, policy: membership.keyspaces[keyspace].policy,
+                record, storedKey: storedKey, keyspace: keyspace, policy: store.keyspaces[keyspace].policy,
                 durability: durability)
             commit = max(commit, done)
             return .acknowledged(durability.asReplicaDurability, stamp: view.stamp)

@@ -38,7 +38,8 @@ struct Minting {
         return Dot(actor: ReplicaActor(node: node, incarnation: incarnation, birth: birth), counter: 1)
     }
 
-    func isOwn(_ actor: ReplicaActor) -> Bool { actor.incarnation == incarnation && actor.node == node }
+    /// Whose dots this replica's are.
+    var identity: ReplicaIdentity { ReplicaIdentity(node: node, incarnation: incarnation) }
 
     mutating func stamp(wallMilliseconds: Int64) -> UInt64 {
         let stamp = clock.mint(wallMilliseconds: wallMilliseconds)

@@ -356,6 +356,8 @@ struct KeyspaceState: Sendable {
     var generation: UInt32
     /// Shared by the node's workers.
     let totals: KeyspaceTotals
+    /// What is kept of writes that did not know of each other; alone, a node has none.
+    var policy = ConflictPolicy.latest
 }
 
 /// How many records of a keyspace a node holds; shared by its workers.

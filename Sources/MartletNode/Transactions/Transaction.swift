@@ -156,36 +156,48 @@ public final class Transaction {
                 .tooLarge("pair of \(key.byteCount + value.byteCount) bytes", limit: settings.maximumPair))
         }
         let hash = locate(key)
-        var former = Former()
-        withRecord(hash) { record, storedKey in former = self.former(record, storedKey) }
+        let update = update(hash, knowing: known)
         guard failure == nil else { return }
-        if let known, !known.entries.isEmpty {
-            former.context =
-                former.context ?? former.nextDot.map { VersionVector(Dot(actor: $0.actor, counter: $0.counter - 1)) }
-            former.context = former.context ?? VersionVector()
-            former.context?.merge(known)
-        }
-        former.context?.prune(to: Self.contextLimit)
-        let dot = former.nextDot ?? store.minting.newDot()
-        store.minting.receive(former.stamp)
-        let stamp = store.minting.stamp(wallMilliseconds: nowMilliseconds)
+        let (dot, stamp) = mint(update)
         var new = NewValue(stamp: stamp, expiry: expiry.milliseconds, token: token, length: value.byteCount)
         packed.removeAll()
         new.codec = ValueCodec.pack(value, as: settings.compression, into: &packed)
         storedKey.withBytes { storedKey in
             batch.put(storedKey) { arena in
                 if new.codec == .none {
-                    Self.encode(into: &arena, storedKey, former.context, dot, new, value)
+                    update.append(to: &arena, storedKey: storedKey, dot: dot, value: new, bytes: value)
                 } else {
-                    packed.withBytes { Self.encode(into: &arena, storedKey, former.context, dot, new, $0) }
+                    packed.withBytes {
+                        update.append(to: &arena, storedKey: storedKey, dot: dot, value: new, bytes: $0)
+                    }
                 }
             }
         }
         hashes.append(hash)
         effects.append(
             Effect(
-                keyspace: keyspace, count: former.exists ? 0 : 1,
-                expiring: (expiry.isNever ? 0 : 1) - (former.isExpiring ? 1 : 0)))
+                keyspace: keyspace, count: update.held == .none ? 1 : 0,
+                expiring: (expiry.isNever ? 0 : 1) - (update.expiry != .max ? 1 : 0)))
+    }
+
+    /// What a write of the key under ``storedKey`` has to know of the record it replaces.
+    ///
+    /// A damaged one is replaced: its dots are not known, so this replica begins anew for the key.
+    private func update(_ hash: UInt64, knowing known: VersionVector? = nil) -> RecordUpdate {
+        var update = RecordUpdate(knowing: known)
+        withRecord(hash) { record, storedKey in
+            update = RecordUpdate(
+                record, storedKey: storedKey, identity: store.minting.identity,
+                policy: store.keyspaces[keyspace].policy, knowing: known)
+        }
+        return update
+    }
+
+    /// A dot for what an update writes, and a stamp above all that it supersedes.
+    private func mint(_ update: RecordUpdate) -> (Dot, stamp: UInt64) {
+        let dot = update.nextDot ?? store.minting.newDot()
+        store.minting.receive(update.stamp)
+        return (dot, store.minting.stamp(wallMilliseconds: nowMilliseconds))
     }
 
     /// A refused write fails the whole command: what it wrote before is not applied either.
@@ -260,13 +272,10 @@ public final class Transaction {
         guard let context, context.byteCount > 0 else { return nil }
         var cursor = ByteCursor()
         guard let vector = try? VersionVector(decoding: context, at: &cursor), cursor.offset == context.byteCount,
-            vector.entries.count <= Self.contextLimit
+            vector.entries.count <= RecordUpdate.contextLimit, vector.isPlausible
         else { throw WriteRefusal(reply: "ERR the context is not one that this cluster gave") }
         return vector
     }
-
-    /// Entries that a client's context may have; a record's own are pruned to as many.
-    static let contextLimit = 64
 
     /// Runs `body` in another keyspace of this node; nil if there is none of that number.
     public func inKeyspace<R>(_ number: Int, _ body: () -> R) -> R? {
@@ -287,14 +296,14 @@ public final class Transaction {
     }
 
     private func stageTombstone(_ hash: UInt64) {
-        var former = Former()
-        withRecord(hash) { record, storedKey in former = self.former(record, storedKey) }
-        let dot = former.nextDot ?? store.minting.newDot()
-        store.minting.receive(former.stamp)
-        let value = NewValue.tombstone(stamp: store.minting.stamp(wallMilliseconds: nowMilliseconds))
+        let update = update(hash)
+        let (dot, stamp) = mint(update)
         withBytes(of: []) { nothing in
             storedKey.withBytes { storedKey in
-                batch.put(storedKey) { Self.encode(into: &$0, storedKey, former.context, dot, value, nothing) }
+                batch.put(storedKey) {
+                    update.append(
+                        to: &$0, storedKey: storedKey, dot: dot, value: .tombstone(stamp: stamp), bytes: nothing)
+                }
             }
         }
     }
@@ -360,50 +369,5 @@ public final class Transaction {
             return
         }
         packed.withBytes { body($0, facts) }
-    }
-
-    /// What a write has to know of the record it replaces.
-    private struct Former {
-        var exists = false
-        var isExpiring = false
-        var stamp: UInt64 = 0
-        /// The dot after the one that this replica minted last for the key; nil if it has to begin anew.
-        var nextDot: Dot?
-        /// The context, if it has entries of others.
-        var context: VersionVector?
-    }
-
-    private func former(_ record: RawSpan, _ storedKey: RawSpan) -> Former {
-        var former = Former()
-        former.exists = true
-        // A damaged record is replaced: its dots are not known, so this replica begins anew for the key.
-        guard let view = try? RecordView(record, storedKey: storedKey) else { return former }
-        former.isExpiring = view.expiry != .max
-        former.stamp = view.stamp
-        var cursor = ByteCursor(at: view.context.lowerBound + 1)
-        if view.contextCount == 1, let entry = try? VersionVector.Entry(decoding: record, at: &cursor),
-            store.minting.isOwn(entry.actor)
-        {
-            former.nextDot = Dot(actor: entry.actor, counter: entry.counter + 1)
-            return former
-        }
-        let context = view.versionVector(of: record)
-        if let own = context.entries.last(where: { store.minting.isOwn($0.actor) }) {
-            former.nextDot = Dot(actor: own.actor, counter: own.counter + 1)
-        }
-        former.context = context
-        return former
-    }
-
-    private static func encode(
-        into arena: inout ByteBuffer, _ storedKey: RawSpan, _ context: VersionVector?, _ dot: Dot, _ value: NewValue,
-        _ bytes: RawSpan
-    ) {
-        if let context {
-            RecordEncoder.append(
-                to: &arena, storedKey: storedKey, context: context, dot: dot, value: value, bytes: bytes)
-        } else {
-            RecordEncoder.append(to: &arena, storedKey: storedKey, dot: dot, value: value, bytes: bytes)
-        }
     }
 }
