@@ -67,7 +67,9 @@ public actor Node {
     /// Called once, before clients are let in; `transports` are the workers', in order, on their loops.
     public func join(_ membership: ClusterMembership, over transports: [Confined<any Transport>]) async {
         for (coordinator, transport) in zip(coordinators, transports) {
-            await coordinator.join(membership, over: transport)
+            let opening = CatchUpOpening(
+                settings: settings.catchUp, seed: environment.random.next(), log: environment.log)
+            await coordinator.join(membership, over: transport, opening)
         }
     }
 
@@ -120,10 +122,11 @@ public actor Node {
         guard !isStopped else { return }
         isStopped = true
         syncTimer?.cancel()
+        for coordinator in coordinators { await coordinator.leave() }
         for replica in replicas { await replica.stop() }
         var counts: [Int?] = []
         for keyspace in settings.keyspaces.indices { counts.append(await replicas[0].count(keyspace: keyspace)) }
-        try await replicas[0].recordCounts(counts)
+        try await replicas[0].recordCounts(counts, marksClose: directory == nil)
         await replicas[0].settled()
         for reads in reads { reads.shutdown() }
         writer?.shutdown()

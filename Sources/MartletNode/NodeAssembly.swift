@@ -10,6 +10,7 @@ struct NodeAssembly {
     var directory: DataDirectory?
     var incarnation: UInt64
     var startedUnclean: Bool
+    var served: ServedMark
     var coordinators: [ReplicaCoordinator] = []
     var replicas: [Replica] = []
     var committer: Committer?
@@ -26,6 +27,8 @@ public struct NodeOpening: Sendable {
     public var path: String
     /// An operator's word that data a power failure may have damaged are accepted.
     public var acceptsDataLoss = false
+    /// Remembers beyond the loss of all data that the node has taken a write: a file in ``path`` unless given.
+    public var served: ServedMark?
 
     public init(kind: BackendKind, backendSettings: BackendSettings = BackendSettings(), path: String) {
         self.kind = kind
@@ -63,7 +66,8 @@ extension Node {
                     acceptsDataLoss: opening.acceptsDataLoss))
             var assembly = NodeAssembly(
                 settings: settings, environment: environment, backend: backend, directory: directory,
-                incarnation: incarnation, startedUnclean: startedUnclean)
+                incarnation: incarnation, startedUnclean: startedUnclean,
+                served: opening.served ?? (opening.path.isEmpty ? .inMemory() : .file(in: opening.path)))
             try assembly.makeWorkers()
             return Node(assembly)
         } catch {
@@ -82,6 +86,8 @@ extension NodeAssembly {
 
     mutating func makeWorkers() throws(StorageError) {
         let recovered = try recover()
+        let start = try DataStart(
+            reading: backend, isClosed: directory == nil ? nil : !startedUnclean, served: served)
         let mailboxes = environment.loops.map { _ in CommitMailbox() }
         if !backend.properties.isVolatile {
             let executor = environment.makeBlockingExecutor("commit")
@@ -104,7 +110,7 @@ extension NodeAssembly {
                     worker: worker, loop: loop, clock: environment.clock, settings: settings, backend: backend,
                     reader: try backend.makeReader(), committer: committer, reads: blocking,
                     keyspaces: recovered.keyspaces, nodeIdentifier: identifier, incarnation: incarnation,
-                    leases: recovered.leases, counters: published))
+                    leases: recovered.leases, start: start, counters: published))
             // Not yet in use: from here on only its loop touches it.
             let confined = Confined(store, handedTo: loop)
             mailboxes[worker].open(confined)

@@ -252,10 +252,11 @@ public actor Replica {
     func generation(keyspace: Int) -> UInt32 { store.keyspaces[keyspace].generation }
 
     /// Keeps the counts, where known, for the start after an orderly close.
-    func recordCounts(_ counts: [Int?]) async throws(StorageError) {
+    func recordCounts(_ counts: [Int?], marksClose: Bool) async throws(StorageError) {
         guard !store.isInline, store.failure == nil else { return }
         let ids = store.keyspaces.map(\.settings.id)
         try await commitOwn { batch in
+            if marksClose { withBytes(of: DataStart.closedKey) { key in withBytes(of: [1]) { batch.put(key, $0) } } }
             for (id, count) in zip(ids, counts) {
                 withBytes(of: StoredKey.meta("count/\(id)")) { key in
                     guard let count else { return batch.delete(key) }

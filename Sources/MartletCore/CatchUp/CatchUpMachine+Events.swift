@@ -148,11 +148,11 @@ extension CatchUpMachine {
             next = min(next, peers[peer].nextPass)
         }
         if !peers[peer].owed.isEmpty {
-            if peers[peer].owedAt <= now, peers[peer].exchange == nil {
+            if peers[peer].owedAt > now {
+                next = min(next, peers[peer].owedAt)
+            } else if peers[peer].exchange == nil {  // else its end is the moment
                 for place in peers[peer].owed { peers[peer].setDue(place) }
                 peers[peer].owed = []
-            } else {
-                next = min(next, max(peers[peer].owedAt, now + 1))
             }
         }
         if let exchange = peers[peer].exchange {

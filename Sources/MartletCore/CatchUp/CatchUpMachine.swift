@@ -32,7 +32,8 @@ public struct CatchUpOutcome: Hashable, Sendable {
     /// Of these, units of which fewer owners held on to their data than a write could rely on: what was acknowledged
     /// may be lost, unless the cluster never served.
     public var atRisk = 0
-    /// Whether an owner has ever taken a write, as far as is known: then units at risk count as lost.
+    /// Whether an owner had taken a write before its present start, as far as is known: then units at risk count as
+    /// lost. Writes since do not: one owner may take the first while the next is still founding.
     public var hasServed = false
 
     public init(units: Int = 0, founded: Int = 0, atRisk: Int = 0, hasServed: Bool = false) {
@@ -62,8 +63,8 @@ public struct CatchUpMachine: Sendable {
     public let settings: CatchUpSettings
     /// Whether nothing was ever written here: then the states told say so.
     public var isPristine: Bool
-    /// Whether an owner ever took a write, as far as is known.
-    public var hasServed: Bool
+    /// Whether an owner had taken a write before its present start, as far as is known.
+    public internal(set) var hasServed: Bool
     /// Units that are not caught up.
     public internal(set) var needCount = 0
     /// When ``CatchUpEvent/time`` is due; nil if nothing is waited for.
@@ -152,6 +153,9 @@ public struct CatchUpMachine: Sendable {
         }
         return runs
     }
+
+    /// The nodes that share a unit with this one, ascending.
+    public var peerNodes: [UInt32] { peers.map(\.node) }
 
     func index(of node: UInt32) -> Int? {
         let at = peers.partitionIndex { $0.node < node }

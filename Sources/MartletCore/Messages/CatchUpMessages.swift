@@ -16,7 +16,7 @@ extension MessageKind {
 /// A node's states in the keyspaces that it shares with a peer.
 ///
 /// ```
-/// flags u8: 1 wants the peer's in answer, 2 an owner has taken a write
+/// flags u8: 1 wants the peer's in answer, 2 an owner had taken a write before its present start
 /// keyspaces: count varint, then each id u32, generation u32,
 ///     runs: count varint, then each first slot u16, slots u16, state u8; ascending, disjoint
 /// ```

@@ -1,15 +1,18 @@
 public import MartletCore
-public import MartletRuntime
+internal import MartletRuntime
 
 /// What the front door asks of a node that is one of several.
 extension ReplicaCoordinator {
     /// Makes this worker part of a cluster: from now on it serves its peers, and its clients' commands are replicated.
-    public func join(_ membership: ClusterMembership, over transport: Confined<any Transport>) {
-        let replication = Replication(membership, store: store, transport: transport.value)
+    func join(_ membership: ClusterMembership, over transport: Confined<any Transport>, _ opening: CatchUpOpening) {
+        let replication = Replication(membership, store: store, transport: transport.value, opening)
         store.isReplicated = true
         for (index, keyspace) in membership.keyspaces.enumerated() { store.keyspaces[index].policy = keyspace.policy }
         self.replication = replication
     }
+
+    /// Ends what this worker does for its cluster on its own, before the store is closed.
+    func leave() { replication?.catchUp?.stop() }
 
     /// Who coordinates a command on a key.
     public enum Place: Sendable {
@@ -19,18 +22,32 @@ extension ReplicaCoordinator {
         case nobody
     }
 
-    /// The first live owner for what reads before it writes, so that all agree on who that is; anybody for reads.
-    public func place(of key: RawSpan, keyspace: Int, isWrite: Bool) -> Place {
+    /// The first live owner that is caught up for what writes, so that all agree on who that is; anybody for reads.
+    ///
+    /// - Parameter refused: nodes that did not take the command.
+    public func place(
+        of key: RawSpan, keyspace: Int, isWrite: Bool, without refused: Set<UInt32> = []
+    ) -> Place {
         guard let replication, isWrite else { return .here }
         let settings = replication.membership.keyspaces[keyspace]
-        let places = ReplicaPlaces(of: Slot.of(key), in: settings, node: replication.membership.node)
+        let slot = Slot.of(key)
+        let places = ReplicaPlaces(of: slot, in: settings, node: replication.membership.node)
+        var fit = replication.fit(places, slot: slot, keyspace: keyspace)
+        if !refused.isEmpty {
+            for (position, node) in places.nodes.enumerated() where refused.contains(node) { fit.remove(position) }
+        }
         let route = WriteRoute.readModifyWrite(
-            owners: places.nodes.count, fit: replication.reachable(places), own: places.own, isSloppy: false)
+            owners: places.nodes.count, fit: fit, own: places.own, isSloppy: false)
         switch route {
         case .here: return .here
         case .handOver(let position, _): return .node(places.nodes[position])
         case .nobody: return .nobody
         }
+    }
+
+    /// Whether this node may coordinate what another handed over: it is an owner, and caught up.
+    public func mayCoordinate(_ key: RawSpan, keyspace: Int) -> Bool {
+        replication?.catchUp?.machine.isCaughtUp(slot: Slot.of(key), keyspace: keyspace) != false
     }
 
     /// What the owners of a key hold, agreed on by as many as the level asks for.

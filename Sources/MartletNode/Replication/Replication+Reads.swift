@@ -49,8 +49,11 @@ extension Replication {
             level ?? settings.read, in: ReplicaPlacement(owners: places.nodes.count, count: places.nodes.count))
         var operation = ReadOperation(
             owners: places.nodes.count, count: places.nodes.count, quorum: quorum, isSloppy: false)
+        let slot = withBytes(of: storedKey) { $0.bigEndian(9, as: UInt16.self) }
+        let isOwnFit = catchUp?.machine.isCaughtUp(slot: slot, keyspace: keyspace) != false
         let step = operation.start(
-            reachable: reachable(places), preferring: places.own.map { PositionSet($0) } ?? PositionSet())
+            reachable: reachable(places),
+            preferring: isOwnFit ? places.own.map { PositionSet($0) } ?? PositionSet() : PositionSet())
         let read = ReadInFlight(operation, places, storedKey: storedKey, policy: settings.policy, answered: answered)
         let id = newRequest()
         reads.add(read, as: id)

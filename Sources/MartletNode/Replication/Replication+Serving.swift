@@ -37,8 +37,9 @@ extension Replication {
         }
         guard header.request != 0 else { return }
         let results = outcomes
+        let kind = header.kind == .catchUpRecords ? MessageKind.catchUpRecordsReply : .replicaWriteReply
         whenDone(commit) { [self] error in
-            _ = transport.reply(to: peer, self.header(.replicaWriteReply, header.request)) { buffer in
+            _ = transport.reply(to: peer, self.header(kind, header.request)) { buffer in
                 ReplicaWriteReply.begin(count: results.count, in: &buffer)
                 for outcome in results {
                     var outcome = outcome
@@ -55,6 +56,7 @@ extension Replication {
     ) -> ReplicaWriteReply.Outcome {
         guard let keyspace = store.keyspace(ofStored: storedKey) else { return .refused(.unknownKeyspace) }
         guard durability <= store.backend.properties.maximumDurability else { return .refused(.durabilityUnmet) }
+        catchUp?.willWrite()
         guard let view = try? RecordValidator.validate(record, storedKey: storedKey) else { return .refused(.other) }
         do throws(StorageError) {
             let done = try store.merge(
@@ -93,7 +95,11 @@ extension Replication {
     /// What this replica answers for a key, which is resident.
     func answer(_ storedKey: [UInt8]) -> (ReadReply, record: [UInt8]?) {
         withBytes(of: storedKey) { storedKey in
-            guard store.keyspace(ofStored: storedKey) != nil else { return (.refused(.unknownKeyspace), nil) }
+            guard let keyspace = store.keyspace(ofStored: storedKey) else { return (.refused(.unknownKeyspace), nil) }
+            let slot = storedKey.bigEndian(9, as: UInt16.self)
+            guard catchUp?.machine.isCaughtUp(slot: slot, keyspace: keyspace) != false else {
+                return (.unknownHere, nil)
+            }
             do throws(StorageError) {
                 switch try store.held(storedKey) {
                 case .none: return (.version(.notFound), nil)

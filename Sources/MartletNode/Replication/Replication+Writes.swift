@@ -62,8 +62,17 @@ extension Replication {
         if step.isFinished {
             write.deadline?.cancel()
             _ = writes.remove(id)
+            if !step.owed.isEmpty { noteOwed(write, step.owed) }
         }
         for position in step.send { send(write, to: position, id) }
+    }
+
+    private func noteOwed(_ write: WriteInFlight, _ positions: PositionSet) {
+        let slot = withBytes(of: write.storedKey) { $0.bigEndian(9, as: UInt16.self) }
+        guard let keyspace = withBytes(of: write.storedKey, { store.keyspace(ofStored: $0) }) else { return }
+        for position in positions where position != write.places.own {
+            catchUp?.receive(.owed(write.places.nodes[position], keyspace: keyspace, slot: slot))
+        }
     }
 
     private func send(_ write: WriteInFlight, to position: Int, _ id: UInt64) {

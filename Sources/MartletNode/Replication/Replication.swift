@@ -19,18 +19,25 @@ public final class Replication: TransportReceiver {
     var busyKeys: [[UInt8]: [CheckedContinuation<Void, Never>]] = [:]
     /// Runs a command that another node handed over, and hands back its encoded reply.
     public var runForwarded: ((ForwardedCommand, @escaping ([UInt8]) -> Void) -> Void)?
+    private(set) var catchUp: CatchUp?
+    /// Of each node, the data set that the last link was to.
+    private var incarnations: [UInt32: UInt64] = [:]
     /// Messages that could not be understood.
     public private(set) var malformed: UInt64 = 0
 
     /// How long an operation may take unless the client says otherwise.
     static let patience = Duration.seconds(2)
 
-    init(_ membership: ClusterMembership, store: RecordStore, transport: any Transport) {
+    init(
+        _ membership: ClusterMembership, store: RecordStore, transport: any Transport, _ opening: CatchUpOpening
+    ) {
         self.membership = membership
         self.store = store
         self.transport = transport
         loop = store.loop
+        catchUp = CatchUp(self, opening)
         transport.receiver = self
+        catchUp?.start()
     }
 
     /// The durability that this replica's acknowledgement stands for where no more is asked.
@@ -58,6 +65,20 @@ public final class Replication: TransportReceiver {
         return reachable
     }
 
+    /// Of the reachable positions those whose replicas are caught up, as far as is known here.
+    func fit(_ places: ReplicaPlaces, slot: UInt16, keyspace: Int) -> PositionSet {
+        var fit = reachable(places)
+        guard let catchUp else { return fit }
+        for (position, node) in places.nodes.enumerated() {
+            let isFit =
+                position == places.own
+                ? catchUp.machine.isCaughtUp(slot: slot, keyspace: keyspace)
+                : catchUp.machine.isCaughtUp(node: node, slot: slot, keyspace: keyspace) ?? true
+            if !isFit { fit.remove(position) }
+        }
+        return fit
+    }
+
     // MARK: Transport
 
     public func received(_ header: MessageHeader, _ payload: RawSpan, from peer: PeerSession) {
@@ -72,6 +93,11 @@ public final class Replication: TransportReceiver {
             case .replicaReadReply: try receiveReadReply(header, payload, peer)
             case .command: try serveCommand(header, payload, peer)
             case .commandReply: receiveCommandReply(header, payload, peer)
+            case .catchUpStates: try catchUp?.receiveStates(payload, peer)
+            case .catchUpPage: try catchUp?.serve(header, payload, peer)
+            case .catchUpPageReply: try catchUp?.receiveReply(header, payload, peer)
+            case .catchUpRecords: try serveWrite(header, payload, peer)
+            case .catchUpRecordsReply: catchUp?.receiveRecordsReply(header, peer)
             default: return  // of a later version
             }
         } catch {
@@ -95,7 +121,25 @@ public final class Replication: TransportReceiver {
         }
     }
 
-    public func linkOpened(_ peer: PeerSession) {}
+    public func linkOpened(_ peer: PeerSession) {
+        let former = incarnations.updateValue(peer.incarnation, forKey: peer.node)
+        if let former, former != peer.incarnation { distrust(peer.node) }
+        catchUp?.receive(.linkOpened(peer.node, incarnation: peer.incarnation))
+    }
+
+    /// A node came back with other data: what it said before is no word of a replica any more, and may not be added
+    /// to what others say later, after it caught up from them.
+    private func distrust(_ node: UInt32) {
+        writes.forEach { id, write in
+            guard write.answered != nil, let position = write.places.position(of: node),
+                write.operation.holders.contains(position)
+            else { return }
+            tell(write: id, .deadline)
+        }
+        reads.forEach { id, read in
+            if read.answered != nil, read.places.position(of: node) != nil { tell(read: id, .deadline) }
+        }
+    }
 
     /// What was sent to the peer may have arrived or not.
     public func linkClosed(_ peer: PeerSession, _ reason: StreamError?) {
@@ -110,6 +154,7 @@ public final class Replication: TransportReceiver {
         forwards.forEach { id, forward in
             if forward.node == peer.node { finish(id, nil) }
         }
+        catchUp?.receive(.linkClosed(peer.node))
     }
 }
 

@@ -14,6 +14,8 @@ public struct NodeSettings: Sendable {
     /// Bytes of the record cache over all workers; 0 turns it off. A volatile backend has none.
     public var cacheBytes = 64 << 20
     public var keyspaces = [KeyspaceSettings(id: 0, name: "default")]
+    /// How replicas that lost data catch up, and how all are kept converging.
+    public var catchUp = CatchUpSettings()
     /// Keys of the keyed hash that orders keys within a slot; the same on all nodes of a cluster.
     public var hashSeed: UInt64 { withBytes(of: cluster) { XXH3.hash($0, seed: 0x6d61_7274_6c65_74) } }
 

@@ -12,11 +12,9 @@ struct Minting {
     private let leaseKey: [UInt8]
     private var births: Range<UInt64> = 0..<0
     private var clock: HybridLogicalClock
-    private var stampLimit: UInt64 = 0
+    private var stamps: StampLease
     private var leaseIsDue = false
 
-    /// Milliseconds of stamps that one lease covers.
-    private static let stampLease: UInt64 = 60_000 << 16
     static let birthLease: UInt64 = 1 << 16
 
     init(node: UInt32, incarnation: UInt64, worker: Int, leases: LeaseKeeper) {
@@ -25,6 +23,7 @@ struct Minting {
         self.leases = leases
         leaseKey = StoredKey.meta("lease/\(worker)")
         clock = HybridLogicalClock(last: leases.firstStamp)
+        stamps = StampLease(limit: leases.firstStamp)
     }
 
     /// The first dot for a key of which no intact record is held.
@@ -43,10 +42,7 @@ struct Minting {
 
     mutating func stamp(wallMilliseconds: Int64) -> UInt64 {
         let stamp = clock.mint(wallMilliseconds: wallMilliseconds)
-        if stamp > stampLimit {
-            stampLimit = stamp + Self.stampLease
-            leaseIsDue = true
-        }
+        if stamps.cover(stamp) != nil { leaseIsDue = true }
         return stamp
     }
 
@@ -66,7 +62,7 @@ struct Minting {
         leaseIsDue = false
         var value = ByteBuffer(capacity: 16)
         value.append(littleEndian: births.upperBound)
-        value.append(littleEndian: stampLimit)
+        value.append(littleEndian: stamps.limit)
         withBytes(of: leaseKey) { key in value.withBytes { batch.put(key, $0) } }
     }
 }

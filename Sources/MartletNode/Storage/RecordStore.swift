@@ -31,7 +31,9 @@ final class RecordStore {
     var digestScratch = ByteBuffer()
     private let cacheLimit: Int
     private let committer: Committer?
-    private let reads: BlockingReads?
+    let reads: BlockingReads?
+    /// What the start found of a former run's data.
+    let start: DataStart
 
     private var turnBatch = WriteBatch()
     private var turnDurability = Durability.none
@@ -56,6 +58,7 @@ final class RecordStore {
         committer = parts.committer
         published = parts.counters
         reads = parts.reads
+        start = parts.start
         hashSeed = parts.settings.hashSeed
         keyspaces = parts.keyspaces
         minting = Minting(
@@ -346,6 +349,7 @@ struct WorkerParts {
     var nodeIdentifier: UInt32
     var incarnation: UInt64
     var leases: LeaseKeeper
+    var start: DataStart
     var counters: Lock<StoreCounters>
 }
 

@@ -115,7 +115,7 @@ public final class DataDirectory: Sendable {
         return descriptor
     }
 
-    private static func makeDirectories(_ path: String) throws(StorageError) {
+    static func makeDirectories(_ path: String) throws(StorageError) {
         var built = path.hasPrefix("/") ? "" : "."
         for part in path.split(separator: "/") {
             built += "/" + part

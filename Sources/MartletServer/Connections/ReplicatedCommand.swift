@@ -37,15 +37,33 @@ struct ReplicatedCommand: Sendable {
             return await splitReply(keys, door, node)
         }
         let coordinator = node.coordinators[keys.first.map { withBytes(of: $0) { node.worker(of: $0) } } ?? 0]
-        switch isForwarded ? .here : await place(of: keys, isWrite, coordinator) {
-        case .here: return await replyHere(keys, isWrite, door, coordinator)
-        case .nobody: return error("NOQUORUM no owner of the key can be reached")
-        case .node(let node):
-            guard let reply = await coordinator.forward(command, to: node) else {
-                return error("UNKNOWN the owner that coordinated the command did not answer")
-            }
-            return reply.isEmpty ? error("BUSY the owner that coordinates the key takes no command") : reply
+        if isForwarded {
+            // Nothing says to who handed it over that it was not run.
+            guard await mayRunHere(keys, isWrite, coordinator) else { return [] }
+            return await replyHere(keys, isWrite, door, coordinator)
         }
+        var refused: Set<UInt32> = []
+        while true {
+            switch await place(of: keys, isWrite, coordinator, without: refused) {
+            case .here: return await replyHere(keys, isWrite, door, coordinator)
+            case .nobody:
+                return error(
+                    refused.isEmpty
+                        ? "NOQUORUM no owner of the key can be reached and is caught up"
+                        : "BUSY the owners of the key take no command for now")
+            case .node(let node):
+                guard let reply = await coordinator.forward(command, to: node) else {
+                    return error("UNKNOWN the owner that coordinated the command did not answer")
+                }
+                guard reply.isEmpty else { return reply }
+                refused.insert(node)
+            }
+        }
+    }
+
+    private func mayRunHere(_ keys: [[UInt8]], _ isWrite: Bool, _ coordinator: isolated ReplicaCoordinator) -> Bool {
+        guard isWrite, let key = keys.first else { return true }
+        return withBytes(of: key) { coordinator.mayCoordinate($0, keyspace: command.keyspace) }
     }
 
     private func slot(_ key: [UInt8]) -> UInt16 { withBytes(of: key) { Slot.of($0) } }
@@ -57,10 +75,12 @@ struct ReplicatedCommand: Sendable {
     }
 
     private func place(
-        of keys: [[UInt8]], _ isWrite: Bool, _ coordinator: isolated ReplicaCoordinator
+        of keys: [[UInt8]], _ isWrite: Bool, _ coordinator: isolated ReplicaCoordinator, without refused: Set<UInt32>
     ) -> ReplicaCoordinator.Place {
         guard let key = keys.first else { return .here }
-        return withBytes(of: key) { coordinator.place(of: $0, keyspace: command.keyspace, isWrite: isWrite) }
+        return withBytes(of: key) {
+            coordinator.place(of: $0, keyspace: command.keyspace, isWrite: isWrite, without: refused)
+        }
     }
 
     private func replyHere(

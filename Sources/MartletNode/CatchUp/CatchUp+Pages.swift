@@ -1,0 +1,209 @@
+internal import MartletCore
+internal import MartletRuntime
+
+/// A page that this node exchanges with a peer.
+final class CatchUpPageInFlight {
+    let id: UInt64
+    let node: UInt32
+    let keyspace: Int
+    let slots: [Range<Int>]
+    let from: [UInt8]
+    var listing = CatchUpListing()
+    /// Up to where the peer compared.
+    var upTo: [UInt8] = []
+    /// Keys whose records are still to be sent.
+    var wanted: [[UInt8]] = []
+
+    init(id: UInt64, node: UInt32, keyspace: Int, slots: [Range<Int>], from: [UInt8]) {
+        self.id = id
+        self.node = node
+        self.keyspace = keyspace
+        self.slots = slots
+        self.from = from
+    }
+}
+
+/// What this node asks: list what is held, take what the peer has otherwise, send what it wants.
+extension CatchUp {
+    /// Keys whose records are read and sent together.
+    private static let chunk = 64
+
+    func begin(_ page: CatchUpPageInFlight) {
+        pages[page.node] = page
+        count { $0.pages += 1 }
+        let state = store.keyspaces[page.keyspace]
+        let stretch = CatchUpStretch(
+            keyspace: state.settings.id, generation: state.generation, slots: page.slots, from: page.from,
+            entries: machine.settings.pageEntries, bytes: machine.settings.pageBytes)
+        let (node, id) = (page.node, page.id)
+        scan({ snapshot throws(StorageError) in try stretch.list(snapshot) }) { me, listing in
+            guard let page = me.current(node, id) else { return }
+            guard let listing else { return me.fail(page) }
+            page.listing = listing
+            me.send(page, stretch)
+        }
+    }
+
+    private func send(_ page: CatchUpPageInFlight, _ stretch: CatchUpStretch) {
+        let listing = page.listing
+        let message = CatchUpPage(
+            keyspace: stretch.keyspace, generation: stretch.generation, slots: page.slots, from: page.from,
+            upTo: listing.upTo, count: listing.keys.count)
+        let header = replication.header(.catchUpPage, page.id)
+        let isSent = replication.transport.send(to: page.node, header) { buffer in
+            message.append(to: &buffer)
+            for (key, digest) in zip(listing.keys, listing.digests) {
+                withBytes(of: key) { CatchUpPage.append(key: $0, digest: digest, to: &buffer) }
+            }
+        }
+        if !isSent { fail(page) }
+    }
+
+    func current(_ node: UInt32, _ id: UInt64) -> CatchUpPageInFlight? {
+        guard !isStopped, let page = pages[node], page.id == id else { return nil }
+        return page
+    }
+
+    func fail(_ page: CatchUpPageInFlight) {
+        pages[page.node] = nil
+        count { $0.failures += 1 }
+        receive(.failed(page.node, id: page.id))
+    }
+
+    /// Takes what the peer has otherwise, and goes on once that is as durable as all this node acknowledges.
+    func receiveReply(_ header: MessageHeader, _ payload: RawSpan, _ peer: PeerSession) throws(ByteCursor.Malformed) {
+        guard let page = current(peer.node, header.request) else { return }
+        let reply: CatchUpPageReply
+        do throws(ByteCursor.Malformed) {
+            reply = try CatchUpPageReply(payload, entries: page.listing.keys.count)
+        } catch {
+            fail(page)
+            throw error
+        }
+        guard !reply.isRefused, isProgress(reply.upTo, page) else { return fail(page) }
+        page.upTo = reply.upTo.isEmpty ? page.listing.upTo : reply.upTo
+        page.wanted = reply.wanted.map { page.listing.keys[$0] }
+        var (keys, records): ([[UInt8]], [[UInt8]]) = ([], [])
+        var entries = reply.records()
+        while let entry = try entries.next(of: payload) {
+            let slot = Int(payload.extracting(entry.key).bigEndian(9, as: UInt16.self))
+            guard page.slots.contains(where: { $0.contains(slot) }) else { return fail(page) }
+            keys.append(payload.extracting(entry.key).array)
+            records.append(payload.extracting(entry.record).array)
+        }
+        count { $0.received += UInt64(keys.count) }
+        let (taken, contents, node, id) = (keys, records, page.node, page.id)
+        replication.whenResident(taken) { [self] in
+            var commit: UInt64 = 0
+            var isTaken = true
+            for (key, record) in zip(taken, contents) {
+                let outcome = withBytes(of: key) { key in
+                    withBytes(of: record) { replication.merge($0, key, replication.ownDurability, commit: &commit) }
+                }
+                if case .refused = outcome { isTaken = false }
+            }
+            replication.whenDone(commit) { [self, isTaken] error in
+                guard let page = current(node, id) else { return }
+                guard error == nil, isTaken else { return fail(page) }
+                sendWanted(page)
+            }
+        }
+    }
+
+    private func isProgress(_ upTo: [UInt8], _ page: CatchUpPageInFlight) -> Bool {
+        guard !upTo.isEmpty else { return true }
+        let slot = Int(withBytes(of: upTo) { $0.bigEndian(9, as: UInt16.self) })
+        return page.from.lexicographicallyPrecedes(upTo) && page.slots.contains { $0.contains(slot) }
+            && (page.listing.upTo.isEmpty || !page.listing.upTo.lexicographicallyPrecedes(upTo))
+    }
+
+    /// Sends a few of the records that the peer wants, or ends the page if there are no more.
+    private func sendWanted(_ page: CatchUpPageInFlight) {
+        guard !page.wanted.isEmpty else {
+            pages[page.node] = nil
+            return receive(.exchanged(page.node, id: page.id, upTo: page.upTo.isEmpty ? nil : page.upTo))
+        }
+        let keys = Array(page.wanted.prefix(Self.chunk))
+        let (node, id) = (page.node, page.id)
+        replication.whenResident(keys) { [self] in
+            guard let page = current(node, id) else { return }
+            var (records, size, taken): ([(key: [UInt8], record: [UInt8])], Int, Int) = ([], 0, 0)
+            for key in keys where size < machine.settings.pageBytes {
+                taken += 1
+                guard let held = try? withBytes(of: key, { key throws(StorageError) in try store.held(key) }),
+                    case .record(let record, _) = held
+                else { continue }
+                records.append((key, record))
+                size += key.count + record.count
+            }
+            page.wanted.removeFirst(taken)
+            guard !records.isEmpty else { return sendWanted(page) }
+            count { $0.sent += UInt64(records.count) }
+            let isSent = replication.transport.send(to: node, replication.header(.catchUpRecords, id)) { buffer in
+                ReplicaWrite.begin(.repair, durability: .none, count: records.count, in: &buffer)
+                for (key, record) in records {
+                    withBytes(of: key) { key in
+                        withBytes(of: record) { ReplicaWrite.append(key: key, record: $0, to: &buffer) }
+                    }
+                }
+            }
+            if !isSent { fail(page) }
+        }
+    }
+
+    func receiveRecordsReply(_ header: MessageHeader, _ peer: PeerSession) {
+        guard let page = current(peer.node, header.request) else { return }
+        sendWanted(page)
+    }
+
+    // MARK: Serving
+
+    /// Compares a peer's page with what is held here, and answers what differs.
+    func serve(_ header: MessageHeader, _ payload: RawSpan, _ peer: PeerSession) throws(ByteCursor.Malformed) {
+        let page = try CatchUpPage(payload)
+        var listing = CatchUpListing()
+        var entries = page.entries()
+        while let entry = try entries.next(of: payload) {
+            listing.keys.append(payload.extracting(entry.key).array)
+            listing.digests.append(entry.digest)
+        }
+        let isKnown = store.keyspaces.contains {
+            $0.settings.id == page.keyspace && $0.generation == page.generation
+        }
+        guard isKnown, !isStopped else { return answer(nil, header.request, peer) }
+        let stretch = CatchUpStretch(
+            keyspace: page.keyspace, generation: page.generation, slots: page.slots, from: page.from, upTo: page.upTo,
+            entries: machine.settings.pageEntries, bytes: machine.settings.pageBytes)
+        let listed = listing
+        scan({ snapshot throws(StorageError) in try stretch.compare(listed, with: snapshot) }) { me, comparison in
+            me.answer(comparison, header.request, peer)
+        }
+    }
+
+    private func answer(_ comparison: CatchUpComparison?, _ request: UInt64, _ peer: PeerSession) {
+        _ = replication.transport.reply(to: peer, replication.header(.catchUpPageReply, request)) { buffer in
+            guard let comparison else { return CatchUpPageReply.refused.append(to: &buffer) }
+            CatchUpPageReply(upTo: comparison.upTo, wanted: comparison.wanted, count: comparison.keys.count)
+                .append(to: &buffer)
+            for (key, record) in zip(comparison.keys, comparison.records) {
+                withBytes(of: key) { key in
+                    withBytes(of: record) { ReplicaWrite.append(key: key, record: $0, to: &buffer) }
+                }
+            }
+        }
+    }
+
+    /// Runs `body` over a snapshot, off the loop where reads may block; `done` hears the result, nil if it failed.
+    private func scan<Result: Sendable>(
+        _ body: @escaping @Sendable (any StorageSnapshot) throws(StorageError) -> Result,
+        _ done: @escaping @Sendable (CatchUp, Result?) -> Void
+    ) {
+        guard let snapshot = try? store.backend.snapshot() else { return done(self, nil) }
+        guard let reads = store.reads else { return done(self, try? body(snapshot)) }
+        let me = Confined(self, on: store.loop)
+        reads.run { _ in
+            let result = try? body(snapshot)
+            me.post { me in if !me.isStopped { done(me, result) } }
+        }
+    }
+}

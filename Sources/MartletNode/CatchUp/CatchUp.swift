@@ -1,0 +1,194 @@
+internal import MartletCore
+internal import MartletRuntime
+internal import Synchronization
+
+/// Brings a worker's replicas up to date with the other owners', and keeps them so: the shell of ``CatchUpMachine``.
+///
+/// It runs after the start, when a link comes back, after a write that an owner did not acknowledge, and periodically.
+/// Used on the worker's loop only, like ``Replication``, whose messages it shares.
+final class CatchUp {
+    unowned let replication: Replication
+    let store: RecordStore
+    var machine: CatchUpMachine
+    /// The page under way with each peer.
+    var pages: [UInt32: CatchUpPageInFlight] = [:]
+    private(set) var isStopped = false
+    private var isMarkedServed = false
+    private var counters = CatchUpStatus()
+    private let log: Log
+    private var timer: (any LoopTimer)?
+    private var timerIsFor: UInt64?
+
+    init(_ replication: Replication, _ opening: CatchUpOpening) {
+        self.replication = replication
+        let (store, membership) = (replication.store, replication.membership)
+        self.store = store
+        log = opening.log
+        let (worker, workers) = (store.worker, store.settings.workers)
+        var units: [CatchUpUnit] = []
+        for (index, keyspace) in membership.keyspaces.enumerated() {
+            units += CatchUpUnit.all(
+                ofNode: membership.node, in: keyspace.ring, keyspace: index, write: keyspace.write, worker: worker,
+                of: workers, arcs: Partition.count)
+        }
+        let start = store.start
+        machine = CatchUpMachine(
+            node: membership.node, units: units, keyspaces: membership.keyspaces.count, settings: opening.settings,
+            isPristine: start.isEmpty, hasServed: start.served.isSet(), seed: opening.seed
+        ) { start.isWhole($0, ofKeyspace: store.keyspaces[$0.keyspace].settings.id, worker: worker, of: workers) }
+    }
+
+    var status: CatchUpStatus {
+        var status = counters
+        status.units = machine.units.count
+        status.inNeed = machine.needCount
+        return status
+    }
+
+    func count(_ change: (inout CatchUpStatus) -> Void) { change(&counters) }
+
+    /// Begins: tells what this node is in need of to whom a link was open before anybody listened to it.
+    func start() {
+        keepMark()
+        for peer in machine.peerNodes where replication.transport.isOpen(to: peer) {
+            tell(peer, wantsAnswer: true)
+        }
+        receive(.time)
+    }
+
+    func stop() {
+        isStopped = true
+        timer?.cancel()
+        pages = [:]
+    }
+
+    func receive(_ event: CatchUpEvent) {
+        guard !isStopped else { return }
+        for action in machine.receive(event, now: store.loop.now.nanoseconds) { perform(action) }
+        schedule()
+    }
+
+    private func perform(_ action: CatchUpAction) {
+        switch action {
+        case .tell(let node, let wantsAnswer): tell(node, wantsAnswer: wantsAnswer)
+        case .exchange(let id, let node, let keyspace, let slots, let from):
+            begin(CatchUpPageInFlight(id: id, node: node, keyspace: keyspace, slots: slots, from: from))
+        case .caughtUp(let outcome): note(outcome)
+        }
+    }
+
+    private func schedule() {
+        guard machine.wake != timerIsFor || machine.wake == nil else { return }
+        timer?.cancel()
+        timerIsFor = machine.wake
+        guard let wake = machine.wake else { return }
+        let now = store.loop.now.nanoseconds
+        timer = store.loop.schedule(after: .nanoseconds(wake > now ? Int64(clamping: wake - now) : 0)) { [self] in
+            timerIsFor = nil
+            receive(.time)
+        }
+    }
+
+    // MARK: Outcome
+
+    private func note(_ outcome: CatchUpOutcome) {
+        counters.founded += UInt64(outcome.founded)
+        if outcome.hasServed { counters.lost += UInt64(outcome.atRisk) }
+        if outcome.founded > 0 {
+            log(
+                outcome.hasServed ? .error : .notice,
+                outcome.hasServed
+                    ? "\(outcome.founded) partitions that every owner had lost are founded anew: data are lost"
+                    : "\(outcome.founded) partitions are founded")
+        }
+        if outcome.atRisk > outcome.founded, outcome.hasServed {
+            let count = outcome.atRisk - outcome.founded
+            log(.error, "\(count) partitions came up from too few owners that had kept them: writes may be lost")
+        }
+        if machine.needCount == 0 { log(.info, "caught up on all of \(machine.units.count) partitions") }
+        keepMark()
+    }
+
+    /// Puts what is caught up into the data set, with which it is lost or kept.
+    private func keepMark() {
+        guard !store.isInline, store.failure == nil else { return }
+        var mark = CatchUpMark(
+            durability: replication.ownDurability.asReplicaDurability, workers: store.settings.workers,
+            worker: store.worker, keyspaces: [:])
+        for (index, unit) in machine.units.enumerated() where machine.isCaughtUp(unit: index) {
+            var runs = mark.keyspaces[store.keyspaces[unit.keyspace].settings.id] ?? []
+            if let last = runs.last, last.upperBound == unit.slots.lowerBound {
+                runs[runs.count - 1] = last.lowerBound..<unit.slots.upperBound
+            } else {
+                runs.append(unit.slots)
+            }
+            mark.keyspaces[store.keyspaces[unit.keyspace].settings.id] = runs
+        }
+        var buffer = ByteBuffer()
+        mark.append(to: &buffer)
+        let value = buffer.copy()
+        _ = try? store.applyOwn { batch in
+            withBytes(of: DataStart.markKey(worker: store.worker)) { key in withBytes(of: value) { batch.put(key, $0) }
+            }
+        }
+    }
+
+    /// Notes that a record is stored here from now on. Called before each write of a replica.
+    @inline(__always)
+    func willWrite() { if machine.isPristine || !isMarkedServed { beginServing() } }
+
+    private func beginServing() {
+        machine.isPristine = false
+        guard !isMarkedServed else { return }
+        isMarkedServed = true
+        if !store.start.served.isSet() { store.start.served.set() }
+    }
+
+    // MARK: States
+
+    private func tell(_ node: UInt32, wantsAnswer: Bool) {
+        let runs = machine.runs(for: node)
+        let states = CatchUpStates(
+            wantsAnswer: wantsAnswer, hasServed: machine.hasServed,
+            keyspaces: zip(store.keyspaces, runs).map { state, runs in
+                CatchUpStates.Keyspace(id: state.settings.id, generation: state.generation, runs: runs)
+            })
+        _ = replication.transport.send(to: node, replication.header(.catchUpStates, 0)) { states.append(to: &$0) }
+    }
+
+    func receiveStates(_ payload: RawSpan, _ peer: PeerSession) throws(ByteCursor.Malformed) {
+        let states = try CatchUpStates(payload)
+        var runs = Array(repeating: [CatchUpRun](), count: store.keyspaces.count)
+        var isBehind = false
+        for told in states.keyspaces {
+            guard let index = store.keyspaces.firstIndex(where: { $0.settings.id == told.id }) else { continue }
+            if told.generation > store.keyspaces[index].generation { enter(told.generation, keyspace: index) }
+            // A peer in an older generation tells of what is emptied here; it learns so by the answer.
+            guard told.generation == store.keyspaces[index].generation else {
+                isBehind = true
+                continue
+            }
+            runs[index] = told.runs
+        }
+        receive(
+            .heard(
+                peer.node, incarnation: peer.incarnation, runs: runs, hasServed: states.hasServed,
+                wantsAnswer: states.wantsAnswer))
+        if isBehind, !states.wantsAnswer { tell(peer.node, wantsAnswer: true) }
+    }
+
+    /// Enters a keyspace's later generation, which this node slept through.
+    private func enter(_ generation: UInt32, keyspace: Int) {
+        let key = StoredKey.meta("generation/\(store.keyspaces[keyspace].settings.id)")
+        var value = ByteBuffer(capacity: 4)
+        value.append(littleEndian: generation)
+        let bytes = value.copy()
+        guard
+            (try? store.applyOwn(durability: store.backend.properties.maximumDurability) { batch in
+                withBytes(of: key) { key in withBytes(of: bytes) { batch.put(key, $0) } }
+            }) != nil
+        else { return }
+        store.keyspaces[keyspace].generation = generation
+        store.keyspaces[keyspace].totals.isKnown.store(false, ordering: .relaxed)
+    }
+}

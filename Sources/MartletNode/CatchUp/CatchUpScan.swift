@@ -1,0 +1,117 @@
+internal import MartletCore
+internal import MartletRuntime
+
+/// What a page of an exchange lists: runs off the loop where reads may block.
+struct CatchUpListing: Sendable {
+    var keys: [[UInt8]] = []
+    var digests: [UInt64] = []
+    /// The stored key at which it stopped; empty at the end.
+    var upTo: [UInt8] = []
+}
+
+/// What a page of a peer is compared into.
+struct CatchUpComparison: Sendable {
+    var wanted: [Int] = []
+    var keys: [[UInt8]] = []
+    var records: [[UInt8]] = []
+    /// The stored key at which it stopped; empty at the end.
+    var upTo: [UInt8] = []
+}
+
+/// A stretch of a keyspace's stored keys.
+struct CatchUpStretch: Sendable {
+    var keyspace: UInt32
+    var generation: UInt32
+    var slots: [Range<Int>]
+    var from: [UInt8]
+    var upTo: [UInt8] = []
+    var entries: Int
+    var bytes: Int
+
+    private func bound(_ slot: Int) -> [UInt8] {
+        slot < Slot.count
+            ? StoredKey.lowerBound(keyspace: keyspace, generation: generation, slot: UInt16(slot))
+            : StoredKey.upperBound(keyspace: keyspace, generation: generation)
+    }
+
+    /// Lends all records in ascending order of their keys until `body` answers `stop`.
+    private func scan(
+        _ snapshot: any StorageSnapshot, _ body: (RawSpan, RawSpan) -> ScanStep
+    ) throws(StorageError) {
+        var isStopped = false
+        for range in slots where !isStopped {
+            var (lower, upper) = (bound(range.lowerBound), bound(range.upperBound))
+            if lower.lexicographicallyPrecedes(from) { lower = from }
+            if !upTo.isEmpty, upTo.lexicographicallyPrecedes(upper) { upper = upTo }
+            guard lower.lexicographicallyPrecedes(upper) else { continue }
+            try withBytes(of: lower) { lower throws(StorageError) in
+                try withBytes(of: upper) { upper throws(StorageError) in
+                    try snapshot.scan(from: lower, to: upper) { key, record in
+                        guard key.byteCount >= StoredKey.prefixLength else { return .continue }
+                        let step = body(key, record)
+                        if case .stop = step { isStopped = true }
+                        return step
+                    }
+                }
+            }
+        }
+    }
+
+    /// Lists keys and digests. A damaged record is left out, so that the peer sends what it has.
+    func list(_ snapshot: any StorageSnapshot) throws(StorageError) -> CatchUpListing {
+        var listing = CatchUpListing()
+        var scratch = ByteBuffer()
+        var size = 0
+        try scan(snapshot) { key, record in
+            if listing.keys.count >= entries || size >= bytes {
+                listing.upTo = key.array
+                return .stop
+            }
+            if let digest = Self.digest(record, key, &scratch) {
+                listing.keys.append(key.array)
+                listing.digests.append(digest)
+                size += key.byteCount + 10
+            }
+            return .continue
+        }
+        return listing
+    }
+
+    /// Compares a peer's list with what is held here.
+    func compare(_ listing: CatchUpListing, with snapshot: any StorageSnapshot) throws(StorageError)
+        -> CatchUpComparison
+    {
+        var comparison = CatchUpComparison()
+        var scratch = ByteBuffer()
+        var (next, size) = (0, 0)
+        try scan(snapshot) { key, record in
+            while next < listing.keys.count, withBytes(of: listing.keys[next], { $0.compare(key) }) < 0 {
+                comparison.wanted.append(next)
+                next += 1
+            }
+            if comparison.keys.count >= entries || size >= bytes {
+                comparison.upTo = key.array
+                return .stop
+            }
+            let isListed = next < listing.keys.count && withBytes(of: listing.keys[next]) { $0.equals(key) }
+            let own = Self.digest(record, key, &scratch)
+            if isListed, own != listing.digests[next] { comparison.wanted.append(next) }
+            if own != nil, !isListed || own != listing.digests[next] {
+                comparison.keys.append(key.array)
+                comparison.records.append(record.array)
+                size += key.byteCount + record.byteCount
+            }
+            if isListed { next += 1 }
+            return .continue
+        }
+        if comparison.upTo.isEmpty { comparison.wanted += next..<max(next, listing.keys.count) }
+        return comparison
+    }
+
+    /// Nil for a damaged record.
+    static func digest(_ record: RawSpan, _ key: RawSpan, _ scratch: inout ByteBuffer) -> UInt64? {
+        try? RecordDigest.digest(of: record, storedKey: key, scratch: &scratch) {
+            ValueCodec.unpack($0, $1, length: $2, into: &$3)
+        }
+    }
+}

@@ -1,0 +1,37 @@
+internal import MartletCore
+internal import MartletRuntime
+
+/// How far a worker's replicas are with catching up, and what that cost.
+public struct CatchUpStatus: Sendable, Equatable {
+    /// Units (partitions of a keyspace) that this worker owns.
+    public var units = 0
+    /// Of these, units that do not count yet.
+    public var inNeed = 0
+    /// Units founded because every owner had lost them.
+    public var founded: UInt64 = 0
+    /// Units that came up from fewer sound owners than a write could rely on, in a cluster that had served: what was
+    /// acknowledged may be lost.
+    public var lost: UInt64 = 0
+    /// Pages exchanged at this node's asking.
+    public var pages: UInt64 = 0
+    /// Records that other owners had and this one lacked, or had otherwise.
+    public var received: UInt64 = 0
+    /// Records that other owners lacked, or had otherwise.
+    public var sent: UInt64 = 0
+    /// Exchanges that came to nothing.
+    public var failures: UInt64 = 0
+
+    public init() {}
+}
+
+/// What a worker's catch-up is started with.
+struct CatchUpOpening: Sendable {
+    var settings: CatchUpSettings
+    var seed: UInt64
+    var log: Log
+}
+
+extension ReplicaCoordinator {
+    /// How far this worker's replicas are; nil for a node that is alone.
+    public var catchUpStatus: CatchUpStatus? { replication?.catchUp?.status }
+}

@@ -1,0 +1,207 @@
+import MartletCore
+import MartletNode
+import MartletRuntime
+import MartletServer
+import MemoryBackend
+import Testing
+
+@testable import MartletSimulator
+
+/// Three nodes joined by messages, and clients of another host. Disks, clocks and marks outlive the processes.
+final class ThreeNodes: @unchecked Sendable {  // confined to the simulation's thread
+    /// What a node keeps its data on.
+    enum Storage: Sendable {
+        case memory
+        case disk(Durability)
+    }
+
+    let host: SimulatedEnvironment
+    let messages: MessageNetwork
+    private let executor: SimulationExecutor
+    private let network: SimulatedNetwork
+    private let storages: [Storage]
+    private var disks: [SimulatedDisk?] = []
+    private let served = (0..<3).map { _ in ServedMark.inMemory() }
+    private var worlds: [SimulatedEnvironment?] = [nil, nil, nil]
+    private(set) var nodes: [Node?] = [nil, nil, nil]
+    private var clients: [(node: Int, client: OneCall, isFree: Bool)] = []
+    /// For planted bugs.
+    var settings = CatchUpSettings()
+
+    convenience init(_ executor: SimulationExecutor, isVolatile: Bool) {
+        self.init(executor, Array(repeating: isVolatile ? .memory : .disk(.always), count: 3))
+    }
+
+    init(_ executor: SimulationExecutor, _ storages: [Storage]) {
+        self.executor = executor
+        self.storages = storages
+        network = SimulatedNetwork(executor)
+        messages = MessageNetwork(executor)
+        host = SimulatedEnvironment.make(on: executor, network: network, workers: 1)
+        disks = storages.map { storage in
+            if case .memory = storage { return nil }
+            return SimulatedDisk(SimulatedDisk.Settings(readsMayBlock: true), on: executor)
+        }
+    }
+
+    private func address(_ node: Int) -> SocketAddress { SocketAddress(host: "10.0.0.\(node + 1)", port: 7001) }
+
+    func start() async {
+        for node in 0..<3 { await start(node) }
+        await pause(.seconds(1))  // until all links are open and all that is empty is founded
+    }
+
+    /// Starts a node, or its next process.
+    func start(_ node: Int) async {
+        let world = SimulatedEnvironment.make(on: executor, network: network, workers: 1, disk: disks[node])
+        worlds[node] = world
+        await withCheckedContinuation { (done: CheckedContinuation<Void, Never>) in
+            world.environment.spawn("node") { [self] in
+                await run(node, world)
+                done.resume()
+            }
+        }
+    }
+
+    private func run(_ index: Int, _ world: SimulatedEnvironment) async {
+        do {
+            let members = (1...3).map { Member(id: UInt32($0), name: "n\($0)") }
+            let ring = try Ring(members: members, placement: .count(3))
+            var durability = Durability.none
+            if case .disk(let asked) = storages[index] { durability = asked }
+            var settings = NodeSettings(cluster: "sim", name: "n\(index + 1)", durability: durability)
+            settings.catchUp = self.settings
+            var opening = NodeOpening(kind: disks[index]?.kind ?? .memory, path: "")
+            opening.served = served[index]
+            let node = try Node.open(settings, opening, in: world.environment)
+            let transport = messages.makeTransport(
+                node: UInt32(index + 1), incarnation: node.incarnation, worker: 0, of: 1, on: world.loops[0])
+            for peer in UInt32(1)...3 where peer != UInt32(index + 1) { transport.connect(to: peer) }
+            await node.start()
+            await node.join(
+                ClusterMembership(epoch: 1, node: UInt32(index + 1), keyspaces: [.init(ring: ring)]),
+                over: [Confined(transport, on: world.loops[0])])
+            _ = try await Server.open(Server.Settings(address: address(index)), for: node)
+            nodes[index] = node
+        } catch {
+            Issue.record("node \(index): \(error)")
+        }
+    }
+
+    /// Ends a node's process as a power failure does.
+    func crash(_ node: Int) {
+        messages.crash(node: UInt32(node + 1))
+        worlds[node]?.crash()
+        worlds[node] = nil
+        nodes[node] = nil
+        disks[node]?.crash()
+        for index in clients.indices where clients[index].node == node { clients[index].client.isGone = true }
+    }
+
+    /// Gives a node that is down another disk, with nothing on it.
+    func wipe(_ node: Int) { disks[node] = SimulatedDisk(SimulatedDisk.Settings(readsMayBlock: true), on: executor) }
+
+    func pause(_ duration: Duration) async {
+        await withCheckedContinuation { (done: CheckedContinuation<Void, Never>) in
+            host.loops[0].schedule(after: duration) { done.resume() }
+        }
+    }
+
+    /// How far each running node's replicas are.
+    func status(_ node: Int) async -> CatchUpStatus? {
+        guard let node = nodes[node] else { return nil }
+        return await node.coordinators[0].catchUpStatus
+    }
+
+    /// What each node holds, as one number; equal numbers are equal data.
+    func digests() async -> [String] {
+        var digests: [String] = []
+        for node in nodes {
+            guard let node, let digest = try? await node.replicas[0].digest(keyspace: 0) else {
+                digests.append("down")
+                continue
+            }
+            digests.append("\(digest.records) records, \(digest.sum)")
+        }
+        return digests
+    }
+
+    /// Sends one command to a node; the reply in short, as ``OneCall`` has it.
+    func call(_ node: Int, _ arguments: [String]) async -> String {
+        guard nodes[node] != nil else { return "down" }
+        let index: Int
+        let free = clients.firstIndex { $0.node == node && $0.isFree && !$0.client.isGone }
+        if let free {
+            index = free
+        } else {
+            index = clients.count
+            let client = OneCall()
+            clients.append((node, client, false))
+            await client.connect(to: address(node), on: host.loops[0])
+        }
+        clients[index].isFree = false
+        defer { clients[index].isFree = true }
+        var text = "*\(arguments.count)\r\n"
+        for argument in arguments { text += "$\(argument.utf8.count)\r\n\(argument)\r\n" }
+        return await clients[index].client.call(text)
+    }
+}
+
+/// A connection that asks one thing at a time.
+final class OneCall: StreamHandler {
+    private var stream: (any ByteStream)?
+    private var replies = ReplyReader()
+    private var waiter: CheckedContinuation<String, Never>?
+    private var whenOpen: CheckedContinuation<Void, Never>?
+    /// Its node's process ended.
+    var isGone = false
+
+    func connect(to address: SocketAddress, on loop: SimulatedEventLoop) async {
+        let me = Confined(self)
+        await withCheckedContinuation { (open: CheckedContinuation<Void, Never>) in
+            loop.post {
+                me.value.whenOpen = open
+                me.value.stream = try? loop.connect(to: address, handler: me.value)
+            }
+        }
+    }
+
+    func call(_ command: String) async -> String {
+        guard !isGone else { return "closed" }
+        return await withCheckedContinuation { continuation in
+            waiter = continuation
+            _ = stream?.write { $0.append(command) }
+        }
+    }
+
+    func opened() {
+        whenOpen?.resume()
+        whenOpen = nil
+    }
+
+    func received(_ bytes: RawSpan) {
+        replies.append(bytes.array)
+        guard let waiter, let reply = replies.next() else { return }
+        self.waiter = nil
+        waiter.resume(returning: Self.short(reply))
+    }
+
+    func closed(_ error: StreamError?) {
+        isGone = true
+        opened()
+        waiter?.resume(returning: "closed")
+        waiter = nil
+    }
+
+    /// A reply in short: its mark and text, of an array its elements' after it.
+    private static func short(_ reply: ReplyReader.Reply) -> String {
+        switch reply {
+        case .line(let text): "+" + text
+        case .error(let text): "-" + text
+        case .integer(let number): ":\(number)"
+        case .bulk(let bytes): "$" + (bytes.map { String(decoding: $0, as: UTF8.self) } ?? "-")
+        case .array(let elements): "*" + elements.map(short).joined()
+        case .malformed(let text): "malformed: " + text
+        }
+    }
+}
