@@ -89,8 +89,10 @@ let package = Package(
             exclude: ["Corpus"], swiftSettings: common),
         tests("TidyTests", []),
         tests("MartletNodeTests", ["MartletCore", "MartletRuntime", "MartletNode"]),
-        tests("MartletConfigurationTests", ["MartletConfiguration", "MartletRuntime"]),
-        tests("MartletLauncherTests", ["MartletLauncher", "MartletRuntime"] + backends),
+        tests("MartletConfigurationTests", ["MartletConfiguration", "MartletCore", "MartletRuntime"]),
+        tests(
+            "MartletLauncherTests",
+            ["MartletLauncher", "MartletConfiguration", "MartletIO", "MartletRuntime"] + backends),
         tests(
             "MartletClientTests",
             [

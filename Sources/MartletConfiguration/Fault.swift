@@ -30,7 +30,11 @@ public struct ConfigurationFaults: Error, Sendable, CustomStringConvertible {
     public var faults: [Fault]
 
     init(_ fault: Fault) { faults = [fault] }
-    init(_ faults: [Fault]) { self.faults = faults }
+
+    /// Those of one file, in any order; at least one.
+    init(_ faults: [Fault]) {
+        self.faults = faults.enumerated().sorted { ($0.1.line, $0.0) < ($1.1.line, $1.0) }.map(\.1)
+    }
 
     /// One line a fault, in the order of the file.
     public var description: String { faults.map(\.description).joined(separator: "\n") }

@@ -14,11 +14,12 @@ struct MappingReader {
         self.file = file
         self.path = path
         line = node.line
-        guard case .mapping(let pairs) = node.content else {
+        guard let pairs = node.pairs else {
             faults.append(Fault(file, node.line, path, node.shown, "a mapping of " + known.joined(separator: ", ")))
             return
         }
-        for (key, value) in pairs {
+        for pair in pairs {
+            let (key, value) = (pair.key, pair.value)
             let name = key.text ?? ""
             if name == "<<" {
                 faults.append(Fault(file, key.line, full(name), value.shown, "no merge keys; write the settings"))
@@ -43,6 +44,16 @@ struct MappingReader {
         faults.append(Fault(file, node(name)?.line ?? line, full(name), value, allowed))
     }
 
+    mutating func note(_ faults: [Fault]) { self.faults += faults }
+
+    /// The items of a list; empty, with a fault noted, where there is something else, and nil where there is nothing.
+    mutating func list(_ name: String) -> [YAMLNode]? {
+        guard let node = node(name) else { return nil }
+        if case .sequence(let items) = node.content { return items }
+        fault(name, node.shown, "a list")
+        return []
+    }
+
     /// The setting's value; nil if it is not given or malformed, which is noted.
     mutating func value(_ setting: Setting) -> BackendSettings.Value? {
         guard let node = node(setting.name) else { return nil }
@@ -59,7 +70,7 @@ struct MappingReader {
         if case .text(let text) = value(setting) { text } else { nil }
     }
 
-    private func full(_ name: String) -> String { path.isEmpty ? name : "\(path).\(name)" }
+    func full(_ name: String) -> String { path.isEmpty ? name : "\(path).\(name)" }
 }
 
 /// The name somebody probably meant.

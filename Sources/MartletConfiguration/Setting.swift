@@ -1,3 +1,5 @@
+internal import Glibc
+internal import MartletCore
 public import MartletRuntime
 
 /// A setting of the file, declared once: its name, what it takes, its default and what it does.
@@ -13,8 +15,14 @@ public struct Setting: Sendable {
         case duration(ClosedRange<Int>)
         case choice([String])
         case boolean
-        /// `HOST:PORT`.
+        /// `HOST:PORT` of a loopback interface.
+        case loopback
+        /// `HOST:PORT` of any interface.
         case address
+        /// How many replicas have to answer.
+        case level
+        /// How many replicas there are: a number, or a mapping of data centers to numbers, which is read apart.
+        case replicas
     }
     public var name: String
     public var kind: Kind
@@ -54,15 +62,12 @@ public struct Setting: Sendable {
         case .duration(let range): "a time from \(range.lowerBound)ms to \(range.upperBound)ms, as in 200ms or 1s"
         case .choice(let words): "one of " + words.joined(separator: ", ")
         case .boolean: "true or false"
-        case .address: "HOST:PORT with a numeric loopback address, as in 127.0.0.1:7001"
+        case .loopback: "HOST:PORT with a numeric loopback address, as in 127.0.0.1:7001"
+        case .address: "HOST:PORT with a numeric address that other nodes can reach, as in 127.0.0.1:17001"
+        case .level: "one, quorum, all, local_quorum, each_quorum or a number from 1 to n"
+        case .replicas:
+            "a whole number from 1 to \(Placement.maximumReplicas), or one for each data center, as in {east: 2, west: 1}"
         }
-    }
-
-    /// Whether a node may listen there: a well-formed loopback address.
-    private static func isServed(_ address: SocketAddress) -> Bool {
-        let parts = address.host.split(separator: ".", omittingEmptySubsequences: false)
-        let isNumeric = address.isIPv6 || parts.count == 4 && parts.allSatisfy { UInt8($0) != nil }
-        return isNumeric && address.isLoopback
     }
 
     /// Reads the text as what the setting takes; nil if it is not that.
@@ -85,10 +90,36 @@ public struct Setting: Sendable {
             return words.contains(text) ? .text(text) : nil
         case .boolean:
             return text == "true" ? .boolean(true) : text == "false" ? .boolean(false) : nil
+        case .loopback:
+            return SocketAddress(text).flatMap { $0.isNumeric && $0.isLoopback ? .text(text) : nil }
         case .address:
-            return SocketAddress(text).flatMap { Self.isServed($0) ? .text(text) : nil }
+            return SocketAddress(text).flatMap { $0.isNumeric && !$0.isUnspecified ? .text(text) : nil }
+        case .level:
+            return Self.level(text).map { .text($0.name) }
+        case .replicas:
+            return Int(text).flatMap { (1...Placement.maximumReplicas).contains($0) ? .number($0) : nil }
         }
     }
+}
+
+extension Setting {
+    /// A level as clients name it; nil if there is none of that name.
+    static func level(_ text: String) -> ConsistencyLevel? {
+        do throws(ConsistencyFault) { return try ConsistencyLevel(parsing: text) } catch { return nil }
+    }
+}
+
+extension SocketAddress {
+    /// Whether the host is an address rather than a name that has to be looked up.
+    var isNumeric: Bool {
+        var room = in6_addr()
+        if isIPv6 { return unsafe inet_pton(AF_INET6, host, &room) == 1 }
+        let parts = host.split(separator: ".", omittingEmptySubsequences: false)
+        return parts.count == 4 && parts.allSatisfy { UInt8($0) != nil }
+    }
+
+    /// Whether it stands for all interfaces, which nobody can connect to.
+    var isUnspecified: Bool { host.utf8.allSatisfy { [46, 48, 58].contains($0) } }
 }
 
 /// Sizes and times with units.

@@ -12,8 +12,11 @@ final class SignalLine: Sendable {
     private let loop = UVEventLoop.start(name: "signals")
     private let waiter = Lock<Confined<SignalWaiter>?>(nil)
 
-    init() {
+    /// - Parameter parent: the process that has to outlive this one: its end counts as a signal.
+    init(parent: Int32? = nil) {
         loop.post { [self] in
+            // Of this thread, which lives as long as the process.
+            if let parent, !ParentProcess.endWithIt(parent) { _exit(1) }
             let made = SignalWaiter([.terminate, .interrupt], on: loop) { [self] _ in received() }
             waiter.withLock { $0 = Confined(made) }
         }

@@ -87,7 +87,7 @@ import Testing
         ("cluster: c\n---\ncluster: d\n", "second document"), ("cluster: c\nnodes: 3\n", "a list"),
         ("cluster: c\nnodes:\n  - name: n\n", "storage"),
         ("cluster: c\nnodes:\n  - {name: n, durability: always, storage: {backend: memory}}\n", "nothing on disk"),
-        ("cluster: c\nkeyspaces: [{name: a, n: 3}]\nnodes: [{name: n, storage: {backend: memory}}]\n", "from 1 to 1"),
+        ("cluster: c\nkeyspaces: [{name: a, n: 3}]\nnodes: [{name: n, storage: {backend: memory}}]\n", "need 3 nodes"),
         (String(repeating: "[", count: 30), "at most 16 levels"),
     ]) func whatIsWrongIsSaid(text: String, expected: String) {
         let found = faults(text)

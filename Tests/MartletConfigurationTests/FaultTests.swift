@@ -52,7 +52,7 @@ import Testing
         Bad("", "f:1: 'an empty file': a mapping of settings"),
         Bad("# nothing\n", "f:2: 'an empty file': a mapping of settings"),
         Bad(
-            "- a\n", "f:1: 'a list': a mapping of cluster, defaults, keyspaces, nodes",
+            "- a\n", "f:1: 'a list': a mapping of cluster, partitions, secret_file, defaults, keyspaces, nodes",
             "f:1: cluster: '': "
                 + "missing: a name of letters, digits, '-', '_' and '.', at most 64",
             "f:1: nodes: '': missing: a list of nodes"),
@@ -71,7 +71,7 @@ import Testing
         Bad("cluster: c\nnodes: []\n", "f:2: nodes: 'an empty list': at least one node"),
         Bad(
             node() + "defaults: 3\n",
-            "f:6: defaults: '3': a mapping of workers, durability, sync_interval, cache, "
+            "f:6: defaults: '3': a mapping of weight, rack, data_center, workers, durability, sync_interval, cache, "
                 + "max_clients, storage"),
     ]
 
@@ -130,23 +130,27 @@ import Testing
             "f:5: nodes[0].storage.sheet: '2': a size from 1B to 1MiB, as in 64MiB",
             "f:5: nodes[0].storage.pages: '10': a whole number from 1 to 9",
             "f:5: nodes[0].storage.ink: 'red': one of black, blue"),
-        Bad(
-            node() + "  - name: n2\n    storage: {backend: stone}\n",
-            "f:4: nodes: '2 nodes': one node: replication over several comes with a later release"),
     ]
 
+    static let replicas = "a whole number from 1 to 64, or one for each data center, as in {east: 2, west: 1}"
+    static let level = "one, quorum, all, local_quorum, each_quorum or a number from 1 to n"
+
     static let quorums = [
-        Bad(keyspace("n: 0"), "f:8: keyspaces[0].n: '0': a whole number from 1 to 1"),
+        Bad(keyspace("n: 0"), "f:8: keyspaces[0].n: '0': \(replicas)"),
         Bad(
-            keyspace("n: 3", "r: 2", "w: 2"), "f:8: keyspaces[0].n: '3': a whole number from 1 to 1",
-            "f:9: keyspaces[0].r: '2': a whole number from 1 to 1",
-            "f:10: keyspaces[0].w: '2': a whole number from 1 to 1"),
+            keyspace("n: 3", "r: 2"), "f:8: keyspaces[0].n: '3': 3 replicas need 3 nodes, the cluster has 1"),
+        Bad(
+            keyspace("r: 2", "w: 3"), "f:8: keyspaces[0].r: '2': reads by 2 replicas: use 1 to 1",
+            "f:9: keyspaces[0].w: '3': writes by 3 replicas: use 1 to 1"),
+        Bad(keyspace("r: some"), "f:8: keyspaces[0].r: 'some': \(level)"),
+        Bad(keyspace("w: 0"), "f:8: keyspaces[0].w: '0': \(level)"),
         Bad(
             keyspace("mode: consistent"),
-            "f:8: keyspaces[0].mode: 'consistent': one of available"),
-        Bad(
-            keyspace("conflicts: siblings"),
-            "f:8: keyspaces[0].conflicts: 'siblings': one of latest"),
+            "f:8: keyspaces[0].mode: 'consistent': available: consistent keyspaces, linearizable and refusing without "
+                + "a majority, come with a later release"),
+        Bad(keyspace("mode: strong"), "f:8: keyspaces[0].mode: 'strong': one of available"),
+        Bad(keyspace("conflicts: all"), "f:8: keyspaces[0].conflicts: 'all': one of latest, siblings"),
+        Bad(keyspace("sloppy: maybe"), "f:8: keyspaces[0].sloppy: 'maybe': true or false"),
         Bad(keyspace("max_pair: 65MiB"), "f:8: keyspaces[0].max_pair: '65MiB': a size from 1B to 64MiB, as in 64MiB"),
         Bad(keyspace("max_key: 512B", "max_pair: 100B"), "f:9: keyspaces[0].max_pair: '100B': at least max_key"),
         Bad(keyspace("compression: gzip"), "f:8: keyspaces[0].compression: 'gzip': one of none, lz4, zstd"),

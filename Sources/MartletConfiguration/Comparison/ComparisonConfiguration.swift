@@ -57,10 +57,7 @@ public struct ComparisonConfiguration: Sendable {
         var reader = ComparisonReader(file: file, kinds: kinds)
         let root = try YAMLParser.parse(text, file: file)
         let configuration = reader.comparison(root)
-        guard reader.faults.isEmpty else {
-            throw ConfigurationFaults(
-                reader.faults.enumerated().sorted { ($0.1.line, $0.0) < ($1.1.line, $1.0) }.map(\.1))
-        }
+        guard reader.faults.isEmpty else { throw ConfigurationFaults(reader.faults) }
         return configuration
     }
 }

@@ -17,9 +17,10 @@ struct ComparisonReader {
         let durability = reader.text(ComparisonSettings.top[0]).flatMap { Durability(name: $0) } ?? .interval
         var configuration = ComparisonConfiguration(
             backends: [], durability: durability, levels: Durability.allCases.reversed(), short: nil, full: nil)
-        if let node = reader.node("backends") {
-            configuration.backends = list(node, "backends").enumerated().compactMap { backend($1, index: $0) }
-            if case .sequence(let items) = node.content, items.isEmpty {
+        let faultsBefore = reader.faults.count
+        if let items = reader.list("backends") {
+            configuration.backends = items.enumerated().compactMap { backend($1, index: $0) }
+            if items.isEmpty, reader.faults.count == faultsBefore {
                 reader.fault("backends", "an empty list", "at least one backend")
             }
         } else {
@@ -29,19 +30,11 @@ struct ComparisonReader {
         where configuration.backends[..<index].contains(where: { $0.name == backend.name }) {
             reader.fault("backends", backend.name, "a name that no other backend of the list has")
         }
-        if let node = reader.node("durability_levels") {
-            configuration.levels = list(node, "durability_levels").compactMap { level($0) }
-        }
+        if let items = reader.list("durability_levels") { configuration.levels = items.compactMap { level($0) } }
         configuration.short = reader.node("short").map { run($0, "short") }
         configuration.full = reader.node("full").map { run($0, "full") }
         faults += reader.faults
         return configuration
-    }
-
-    private mutating func list(_ node: YAMLNode, _ path: String) -> [YAMLNode] {
-        if case .sequence(let items) = node.content { return items }
-        faults.append(Fault(file, node.line, path, node.shown, "a list"))
-        return []
     }
 
     private mutating func level(_ node: YAMLNode) -> Durability? {
@@ -56,26 +49,8 @@ struct ComparisonReader {
         defer { faults += reader.faults }
         let name = reader.text(ComparisonSettings.dataSet[0])
         if reader.node("name") == nil { reader.fault("name", "", "missing: a name for the report") }
-        let words = kinds.map(\.name).joined(separator: ", ")
-        guard let node = reader.node("storage"), case .mapping(let pairs) = node.content else {
-            reader.fault("storage", reader.node("storage")?.shown ?? "", "a mapping with backend: " + words)
-            return nil
-        }
-        let engine = pairs.first { $0.key.text == Settings.backend }?.value
-        guard let kind = kinds.first(where: { $0.name == engine?.text }) else {
-            faults.append(
-                Fault(
-                    file, engine?.line ?? node.line, path + ".storage.backend", engine?.shown ?? "",
-                    "one of " + words + " (those built in)"))
-            return nil
-        }
-        var inner = MappingReader(
-            node, file: file, path: path + ".storage", known: [Settings.backend] + kind.settings.map(\.name))
-        var values: [String: BackendSettings.Value] = [:]
-        for setting in kind.settings { values[setting.name] = inner.value(Setting(setting)) }
-        faults += inner.faults
-        let given = pairs.filter { $0.key.text != Settings.backend }.map { ($0.key.text ?? "", $0.value.shown) }
-        return .init(name: name ?? "", kind: kind.name, settings: BackendSettings(values), given: given)
+        guard let storage = reader.storage(kinds) else { return nil }
+        return .init(name: name ?? "", kind: storage.kind.name, settings: storage.settings, given: storage.given)
     }
 
     private mutating func run(_ node: YAMLNode, _ path: String) -> ComparisonConfiguration.Run {
@@ -88,9 +63,9 @@ struct ComparisonReader {
             connections: number(0, 16, &reader), window: number(1, 8, &reader),
             capacity: .milliseconds(number(2, 600, &reader)), latency: .milliseconds(number(3, 1000, &reader)),
             rate: number(4, 70, &reader), seed: number(5, 1, &reader), dataSets: [])
-        if let sets = reader.node("data_sets") {
-            run.dataSets = list(sets, path + ".data_sets").enumerated().map { dataSet($1, "\(path).data_sets[\($0)]") }
-            if run.dataSets.isEmpty { reader.fault("data_sets", sets.shown, "at least one data set") }
+        if let sets = reader.list("data_sets") {
+            run.dataSets = sets.enumerated().map { dataSet($1, "\(path).data_sets[\($0)]") }
+            if sets.isEmpty { reader.fault("data_sets", "no data set", "at least one data set") }
         } else {
             reader.fault("data_sets", "", "missing: a list of data sets")
         }
@@ -111,8 +86,7 @@ struct ComparisonReader {
             valueBytes: reader.number(settings[2]) ?? 100, cacheBytes: reader.number(settings[3]) ?? 64 << 20, steps: []
         )
         let usual = ComparisonSettings.workloads.map { ComparisonConfiguration.Step(workload: $0, distribution: nil) }
-        set.steps =
-            reader.node("workloads").map { list($0, path + ".workloads").compactMap { step($0, path) } } ?? usual
+        set.steps = reader.list("workloads")?.compactMap { step($0, path) } ?? usual
         if let first = set.steps.first, first.workload != "load" {
             reader.fault("workloads", first.workload, "load first: it fills the data set")
         }

@@ -3,7 +3,12 @@ struct YAMLNode {
     enum Content {
         case scalar(String)
         case sequence([YAMLNode])
-        case mapping([(key: YAMLNode, value: YAMLNode)])
+        case mapping([Pair])
+    }
+    /// A setting of a mapping.
+    struct Pair {
+        var key: YAMLNode
+        var value: YAMLNode
     }
     var content: Content
     /// Counted from 1.
@@ -12,6 +17,11 @@ struct YAMLNode {
     /// The text of a scalar.
     var text: String? {
         if case .scalar(let text) = content { text } else { nil }
+    }
+
+    /// The settings of a mapping.
+    var pairs: [Pair]? {
+        if case .mapping(let pairs) = content { pairs } else { nil }
     }
 
     /// What stands here, for a message.

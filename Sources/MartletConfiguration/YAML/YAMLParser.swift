@@ -83,14 +83,14 @@ final class YAMLParser {
         case YAML_MAPPING_START_EVENT:
             try unsafe refuse(anchor: event.data.mapping_start.anchor, tag: event.data.mapping_start.tag)
             drop()
-            var pairs: [(key: YAMLNode, value: YAMLNode)] = []
+            var pairs: [YAMLNode.Pair] = []
             while try next(until: YAML_MAPPING_END_EVENT) {
                 let key = try node(depth: depth + 1)
                 guard key.text != nil else {
                     throw ConfigurationFaults(Fault(file, key.line, "", key.shown, "the name of a setting"))
                 }
                 try advance()
-                pairs.append((key, try node(depth: depth + 1)))
+                pairs.append(.init(key: key, value: try node(depth: depth + 1)))
             }
             return YAMLNode(content: .mapping(pairs), line: line)
         default:

@@ -7,6 +7,8 @@ public enum ProcessSignal: Int32, Sendable, CaseIterable {
     case hangUp = 1
     /// SIGINT: Control-C.
     case interrupt = 2
+    /// SIGCHLD: a child process ended.
+    case childEnded = 17
     /// SIGTERM: end in order.
     case terminate = 15
 }

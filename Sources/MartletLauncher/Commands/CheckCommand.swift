@@ -1,15 +1,17 @@
 internal import MartletConfiguration
+internal import MartletCore
 internal import MartletRuntime
 
 /// `martlet check`: reads a cluster file and says what it means or what is wrong.
 enum CheckCommand: CommandLineCommand {
     static let name = "check"
     static let usage = "check FILE"
-    static let purpose = "Validate a cluster file; list all of its faults."
+    static let purpose = "Validate a cluster file: list all of its faults, or explain it."
     static let details = """
-        One line a fault: FILE:LINE: setting: 'value': what is allowed. Starts nothing.
+        One line a fault: FILE:LINE: setting: 'value': what is allowed. Of a valid file: each node's share of the
+        partitions, and what may fail while each keyspace's reads and writes go on. Starts nothing.
 
-        martlet check Configs/one-node-lmdb.yaml
+        martlet check Configs/five-nodes-two-racks.yaml
         martlet check --explain Configs/one-node.yaml
         """
     static let options = [
@@ -22,12 +24,14 @@ enum CheckCommand: CommandLineCommand {
         guard let configuration = ConfigurationFile.read(given.operands[0], backends) else {
             return ExitCode.configuration
         }
-        for node in configuration.nodes {
-            Terminal.line(
-                "\(given.operands[0]): cluster \(configuration.name), node \(node.name) on \(node.address), backend "
-                    + "\(node.backend), durability \(node.durability.name): ok")
+        do throws(PlacementError) {
+            Terminal.line("\(given.operands[0]): ok")
+            for line in try ClusterExplanation(configuration).lines { Terminal.line(line) }
+            return ExitCode.ok
+        } catch {
+            Terminal.error("\(given.operands[0]): \(error.message)")
+            return ExitCode.configuration
         }
-        return ExitCode.ok
     }
 
     /// Every setting, as Docs/configuration.md has them.

@@ -14,15 +14,21 @@ enum LaunchCommand: CommandLineCommand {
         Prints one line `ready NAME HOST:PORT BACKEND` per node once it serves Redis clients. SIGTERM and SIGINT let
         clients finish what is under way, sync, and end with code 0; a second signal ends at once.
 
+        The nodes of a file with several run in a process each, and one that died is started again. If this process
+        is killed, they end in order.
+
         martlet launch
         martlet launch Configs/one-node-rocksdb.yaml --data /var/lib/martlet
+        martlet launch Configs/three-backends.yaml --node lmdb
         """
     static let options = [
-        CommandLineOption("node", "NAME", "run this node of the file only"),
-        CommandLineOption("in-process", nil, "run all nodes in this process (with one node there is no difference)"),
+        CommandLineOption("node", "NAME", "run this node of the file only, in this process"),
+        CommandLineOption("in-process", nil, "run all nodes in this process, as a file of one node does"),
+        CommandLineOption("supervise", nil, "run each node in a process of its own even if the file has only one"),
         CommandLineOption("data", "DIR", "keep data in DIR/NAME instead of ./data/CLUSTER/NAME"),
         CommandLineOption("accept-data-loss", nil, "open data that a power failure may have damaged"),
         CommandLineOption("log-level", "LEVEL", "trace, debug, info (default), notice, warning, error or critical"),
+        CommandLineOption("supervisor", "PID", "end when this parent does (the supervising process passes it)"),
     ]
     static let operands = 0...1
 
@@ -31,50 +37,49 @@ enum LaunchCommand: CommandLineCommand {
             Terminal.error("martlet launch: no FILE given, and there is no Configs/one-node.yaml here")
             return ExitCode.usage
         }
-        guard let configuration = ConfigurationFile.read(file, backends) else { return ExitCode.configuration }
-        var nodes = configuration.nodes
-        if let name = given["node"] {
-            nodes.removeAll { $0.name != name }
-            guard !nodes.isEmpty else {
-                Terminal.error(
-                    "\(file): no node '\(name)'; there are: \(configuration.nodes.map(\.name).joined(separator: ", "))")
-                return ExitCode.usage
-            }
-        }
         guard let level = Log.Level.allCases.first(where: { $0.name == given["log-level"] ?? "info" }) else {
             Terminal.error(
                 "martlet launch: --log-level is one of \(Log.Level.allCases.map(\.name).joined(separator: ", "))")
             return ExitCode.usage
         }
-        return await serve(nodes[0], of: configuration, backends, given, level)
-    }
-
-    private static func serve(
-        _ node: ClusterConfiguration.Node, of cluster: ClusterConfiguration, _ backends: [BackendKind],
-        _ given: GivenOptions, _ level: Log.Level
-    ) async -> Int32 {
-        let signals = SignalLine()
-        raiseDescriptorLimit()
-        let log = StandardErrorLog.make(label: node.name, level: level)
-        do {
-            let running = try await RunningNode.start(
-                NodeSettings(node, of: cluster), opening(node, of: cluster, backends, given), Server.Settings(node),
-                log: log)
-            if running.node.startedUnclean {
-                log(.notice, "the last run was not ended in order; recovered what its durability promises")
-            }
-            Terminal.line("ready \(node.name) \(running.server.address) \(node.backend)")
-            await signals.wait()
-            log(.info, "draining")
-            try await running.stop()
-            return ExitCode.ok
-        } catch let error as StorageError {
-            Terminal.error("\(node.name): \(error.message)")
-            return error.code == .outOfSpace || error.code == .inputOutput ? ExitCode.failed : ExitCode.configuration
-        } catch {
-            Terminal.error("\(node.name): \(error)")
+        guard let cluster = ConfigurationFile.read(file, backends) else { return ExitCode.configuration }
+        if let refusal = ClusterJoining.refusal(of: cluster, file: file) {
+            Terminal.error(refusal)
             return ExitCode.configuration
         }
+        var nodes = cluster.nodes
+        if let name = given["node"] {
+            nodes.removeAll { $0.name != name }
+            guard !nodes.isEmpty else {
+                Terminal.error(
+                    "\(file): no node '\(name)'; there are: \(cluster.nodes.map(\.name).joined(separator: ", "))")
+                return ExitCode.usage
+            }
+        } else if given.has("supervise") || nodes.count > 1 && !given.has("in-process") {
+            return await supervise(cluster, file, given, level)
+        }
+        raiseDescriptorLimit()
+        let signals = SignalLine(parent: given["supervisor"].flatMap { Int32($0) })
+        return await InProcessNodes.run(nodes, of: cluster, level, signals: signals) {
+            opening($0, of: cluster, backends, given)
+        }
+    }
+
+    /// Runs every node in a child process: this executable with `--node NAME`.
+    private static func supervise(
+        _ cluster: ClusterConfiguration, _ file: String, _ given: GivenOptions, _ level: Log.Level
+    ) async -> Int32 {
+        let log = StandardErrorLog.make(label: "launch", level: level)
+        let executable = SupervisedProcess.thisExecutable
+        let children = cluster.nodes.map { node in
+            var arguments = [executable, "launch", file, "--node", node.name, "--supervisor", "\(getpid())"]
+            for option in ["data", "log-level"] {
+                if let value = given[option] { arguments += ["--" + option, value] }
+            }
+            if given.has("accept-data-loss") { arguments.append("--accept-data-loss") }
+            return Supervisor.Child(name: node.name, arguments: arguments)
+        }
+        return await Supervisor.run(children, log: log) { Terminal.line($0) }
     }
 
     /// Connections take a descriptor each; the system's soft limit is often 1024.
