@@ -34,6 +34,7 @@ final class CommandBench: ServerFacts {
                     KeyspaceState(settings: $0, generation: 1, totals: KeyspaceTotals())
                 },
                 nodeIdentifier: 1, incarnation: 1, leases: try LeaseKeeper(reading: nil),
+                start: try DataStart(reading: backend, isClosed: nil, served: .inMemory()),
                 counters: Lock(StoreCounters())))
         session = Session(
             id: 7, peer: SocketAddress(host: "127.0.0.1", port: 50000), local: address, connectedAt: 0, server: self)
