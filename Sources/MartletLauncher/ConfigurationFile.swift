@@ -7,7 +7,7 @@ enum ConfigurationFile {
     /// The file given, or the default one; nil if none is given and there is no default here.
     static func path(_ given: String?) -> String? {
         if let given { return given }
-        let usual = "Configs/one-node.yaml"
+        let usual = "Configs/three-backends.yaml"
         return unsafe access(usual, R_OK) == 0 ? usual : nil
     }
 

@@ -87,7 +87,7 @@ public actor Node {
 
     /// The worker that a key belongs to.
     public nonisolated func worker(of key: RawSpan) -> Int {
-        Partition.worker(of: key, workers: coordinators.count)
+        Partition.worker(of: key, workers: coordinators.count, partitions: settings.partitions)
     }
 
     /// Empties a keyspace: raises its generation, durably, on every worker, and erases the old one in the background.

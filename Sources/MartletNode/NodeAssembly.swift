@@ -50,6 +50,7 @@ extension Node {
             let expected = Manifest(backend: opening.kind.name, cluster: settings.cluster, node: settings.name)
             let opened = try DataDirectory(at: opening.path, expecting: expected)
             directory = opened
+            if let founding = settings.founding { try Self.check(founding, against: opened) }
             let isClean = opened.manifest.marks["clean"] == "yes"
             startedUnclean = !opened.isNew && !isClean
             if isClean { incarnation = opened.manifest.incarnation }
@@ -77,6 +78,31 @@ extension Node {
     }
 }
 
+extension Node {
+    /// The mark of a manifest that keeps the founding description, in hexadecimal digits.
+    private static let foundingMark = "founding"
+
+    /// Writes down what the cluster was founded with, or refuses a description that is not the one written down.
+    private static func check(_ founding: FoundingDescription, against directory: DataDirectory) throws(StorageError) {
+        let bytes = founding.encoded()
+        let digest = TopologyDigest(founding).manifestValue
+        guard let text = directory.manifest.marks[foundingMark] else {
+            return try directory.update { manifest in
+                manifest.epochDigest = digest
+                manifest.marks[foundingMark] = bytes.hexadecimal
+            }
+        }
+        guard directory.manifest.epochDigest != digest else { return }
+        let difference = FoundingDescription.firstDifference(bytes, [UInt8](hexadecimal: text) ?? [])
+        directory.close()
+        throw StorageError(
+            .wrongManifest,
+            "\(directory.path): the cluster was founded with other settings than the file now has (here: the file, "
+                + "there: the data): \(difference); what a cluster was founded with stays as it was: change the file "
+                + "back, or found a new cluster with directories of its own (--data DIR)")
+    }
+}
+
 extension NodeAssembly {
     /// What a former run left: generations and counts by keyspace, leases.
     private struct Recovered {
@@ -96,7 +122,6 @@ extension NodeAssembly {
                 backend: backend, executor: executor, clock: environment.clock,
                 listeners: mailboxes.map { mailbox in { outcome in mailbox.deliver(outcome) } })
         }
-        let identifier = withBytes(of: settings.name) { UInt32(truncatingIfNeeded: XXH3.hash($0)) }
         for (worker, loop) in environment.loops.enumerated() {
             var blocking: BlockingReads?
             if backend.properties.readsMayBlock {
@@ -109,7 +134,7 @@ extension NodeAssembly {
                 WorkerParts(
                     worker: worker, loop: loop, clock: environment.clock, settings: settings, backend: backend,
                     reader: try backend.makeReader(), committer: committer, reads: blocking,
-                    keyspaces: recovered.keyspaces, nodeIdentifier: identifier, incarnation: incarnation,
+                    keyspaces: recovered.keyspaces, nodeIdentifier: settings.id, incarnation: incarnation,
                     leases: recovered.leases, start: start, counters: published))
             // Not yet in use: from here on only its loop touches it.
             let confined = Confined(store, handedTo: loop)

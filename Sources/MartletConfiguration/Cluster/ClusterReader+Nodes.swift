@@ -27,13 +27,20 @@ extension ClusterReader {
             root.fault("nodes", "\(items.count) nodes", "at most \(Settings.mostNodes) nodes")
         }
         var taken = Taken()
-        return items.prefix(Settings.mostNodes).enumerated().map { index, item in
+        var nodes: [ClusterConfiguration.Node] = []
+        for (index, item) in items.prefix(Settings.mostNodes).enumerated() {
             var reader = MappingReader(
                 item, file: file, path: "nodes[\(index)]", known: Settings.node.map(\.name) + ["storage"])
             if let defaults { reader.fallBack(on: defaults) }
-            defer { faults += reader.faults }
-            return node(&reader, index, of: items.count, hasSecret: hasSecret, &taken)
+            let node = node(&reader, index, of: items.count, hasSecret: hasSecret, &taken)
+            // A message goes to the worker of the same number, and finds its key there.
+            if let first = nodes.first, node.workers != first.workers {
+                reader.fault("workers", "\(node.workers)", "\(first.workers), as many as \(first.name) has")
+            }
+            faults += reader.faults
+            nodes.append(node)
         }
+        return nodes
     }
 
     /// A node with whatever could be read of it; the rest has its defaults, and faults are noted.

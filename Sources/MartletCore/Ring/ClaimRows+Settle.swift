@@ -206,7 +206,7 @@ extension ClaimRows {
 
 extension Array {
     /// The first index of a sorted array at which the condition no longer holds. O(log n).
-    func partitionIndex(where isBefore: (Element) -> Bool) -> Int {
+    public func partitionIndex(where isBefore: (Element) -> Bool) -> Int {
         var low = 0
         var high = count
         while low < high {

@@ -5,26 +5,58 @@ internal import MartletRuntime
 internal import MartletServer
 
 /// The step by which a node becomes one of a cluster: all that the commands know of replication is behind it.
-enum ClusterJoining {
+struct ClusterJoining {
+    let cluster: ClusterConfiguration
+    private let topology: Topology
+    /// Of nodes that run in this process all together; nil: they talk over TCP.
+    private let network: InProcessNetwork?
+
+    /// - Parameter isInProcess: whether all nodes of the cluster run in this process.
+    /// - Throws: nothing that reading the file did not refuse.
+    init(_ cluster: ClusterConfiguration, isInProcess: Bool) throws(PlacementError) {
+        self.cluster = cluster
+        topology = try cluster.topology()
+        network = isInProcess ? InProcessNetwork() : nil
+    }
+
     /// Why the nodes of a file cannot be started; nil if they can. Asked before anything is.
     static func refusal(of cluster: ClusterConfiguration, file: String) -> String? {
-        if cluster.nodes.count > 1 {
-            return "\(file):\(cluster.nodes[1].line): nodes: '\(cluster.nodes.count) nodes': "
-                + "one node: replication over several comes with a later release"
+        guard let keyspace = cluster.keyspaces.first(where: { $0.definition.conflicts == .siblings }) else {
+            return nil
         }
-        if let keyspace = cluster.keyspaces.first(where: { $0.definition.conflicts == .siblings }) {
-            return "\(file):1: keyspaces: 'siblings' in \(keyspace.name): "
-                + "latest: siblings come with replication, in a later release"
-        }
-        return nil
+        return "\(file):1: keyspaces: 'siblings' in \(keyspace.name): latest: siblings come in a later release"
     }
 
     /// Starts a node of the cluster; it serves clients when this returns.
     ///
     /// - Throws: `StorageError` or `StreamError`; nothing is left behind then.
-    static func start(
-        _ node: ClusterConfiguration.Node, of cluster: ClusterConfiguration, _ opening: NodeOpening, log: Log
-    ) async throws -> RunningNode {
-        try await RunningNode.start(NodeSettings(node, of: cluster), opening, Server.Settings(node), log: log)
+    func start(_ node: ClusterConfiguration.Node, _ opening: NodeOpening, log: Log) async throws -> RunningNode {
+        try await RunningNode.start(
+            NodeSettings(node, of: cluster), opening, Server.Settings(node), joining: joining(of: node), log: log)
+    }
+
+    private func joining(of node: ClusterConfiguration.Node) -> NodeJoining? {
+        guard cluster.nodes.count > 1 else { return nil }
+        var membership = ClusterMembership(
+            epoch: topology.epoch, node: node.id, keyspaces: cluster.keyspaces.map(replication))
+        membership.members = cluster.nodes.sorted { $0.id < $1.id }.map { node in
+            ClusterMember(
+                node.member, clients: node.address, clusterClients: node.clusterAddresses, nodes: node.nodeAddress)
+        }
+        var joining = NodeJoining(membership)
+        joining.secret = cluster.secret.map { ClusterSecret($0) }
+        joining.network = network
+        return joining
+    }
+
+    private func replication(of keyspace: ClusterConfiguration.Keyspace) -> ClusterMembership.Keyspace {
+        guard let place = topology.place(ofKeyspace: keyspace.id) else {
+            preconditionFailure("the topology was made of these keyspaces")
+        }
+        var replication = ClusterMembership.Keyspace(ring: topology.ring(ofKeyspaceAt: place))
+        replication.policy = keyspace.definition.conflicts
+        replication.read = keyspace.definition.reads
+        replication.write = keyspace.definition.writes
+        return replication
     }
 }

@@ -1,4 +1,5 @@
 internal import MartletConfiguration
+internal import MartletCore
 internal import MartletIO
 internal import MartletNode
 internal import MartletRuntime
@@ -13,10 +14,17 @@ enum InProcessNodes {
         signals: SignalLine, opening: (ClusterConfiguration.Node) -> NodeOpening
     ) async -> Int32 {
         var running: [(name: String, node: RunningNode)] = []
+        let joining: ClusterJoining
+        do throws(PlacementError) {
+            joining = try ClusterJoining(cluster, isInProcess: nodes.count == cluster.nodes.count)
+        } catch {
+            Terminal.error(error.message)
+            return ExitCode.configuration
+        }
         for node in nodes {
             let log = StandardErrorLog.make(label: node.name, level: level)
             do {
-                let started = try await ClusterJoining.start(node, of: cluster, opening(node), log: log)
+                let started = try await joining.start(node, opening(node), log: log)
                 running.append((node.name, started))
                 if started.node.startedUnclean {
                     log(.notice, "the last run was not ended in order; recovered what its durability promises")

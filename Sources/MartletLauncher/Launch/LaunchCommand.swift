@@ -9,7 +9,7 @@ internal import MartletServer
 enum LaunchCommand: CommandLineCommand {
     static let name = "launch"
     static let usage = "launch [FILE]"
-    static let purpose = "Run the nodes of a cluster file (default: Configs/one-node.yaml)."
+    static let purpose = "Run the nodes of a cluster file (default: Configs/three-backends.yaml)."
     static let details = """
         Prints one line `ready NAME HOST:PORT BACKEND` per node once it serves Redis clients. SIGTERM and SIGINT let
         clients finish what is under way, sync, and end with code 0; a second signal ends at once.
@@ -34,7 +34,7 @@ enum LaunchCommand: CommandLineCommand {
 
     static func run(_ given: GivenOptions, _ backends: [BackendKind]) async -> Int32 {
         guard let file = ConfigurationFile.path(given.operands.first) else {
-            Terminal.error("martlet launch: no FILE given, and there is no Configs/one-node.yaml here")
+            Terminal.error("martlet launch: no FILE given, and there is no Configs/three-backends.yaml here")
             return ExitCode.usage
         }
         guard let level = Log.Level.allCases.first(where: { $0.name == given["log-level"] ?? "info" }) else {
@@ -107,6 +107,8 @@ extension NodeSettings {
     /// A node's settings as its cluster file has them.
     init(_ node: ClusterConfiguration.Node, of cluster: ClusterConfiguration) {
         self.init(cluster: cluster.name, name: node.name, durability: node.durability)
+        id = node.id
+        founding = cluster.founding
         workers = node.workers
         syncInterval = node.syncInterval
         cacheBytes = node.cacheBytes

@@ -29,7 +29,7 @@ final class CatchUp {
         for (index, keyspace) in membership.keyspaces.enumerated() {
             units += CatchUpUnit.all(
                 ofNode: membership.node, in: keyspace.ring, keyspace: index, write: keyspace.write, worker: worker,
-                of: workers, arcs: Partition.count)
+                of: workers, arcs: store.settings.partitions)
         }
         let start = store.start
         machine = CatchUpMachine(

@@ -1,4 +1,5 @@
 public import MartletCore
+public import MartletRuntime
 
 /// The cluster as one of its nodes sees it in one epoch: who is in it, and where the keys of each keyspace live.
 public struct ClusterMembership: Sendable {
@@ -7,6 +8,8 @@ public struct ClusterMembership: Sendable {
     public var node: UInt32
     /// By keyspace, in the order of the node's settings.
     public var keyspaces: [Keyspace]
+    /// All members, this node among them, by id; empty where nobody asks where they are, as in some tests.
+    public var members: [ClusterMember] = []
 
     /// How one keyspace is replicated.
     public struct Keyspace: Sendable {
@@ -23,6 +26,32 @@ public struct ClusterMembership: Sendable {
         self.epoch = epoch
         self.node = node
         self.keyspaces = keyspaces
+    }
+
+    /// A member by its id. O(log members).
+    public func member(_ id: UInt32) -> ClusterMember? {
+        let at = members.partitionIndex { $0.member.id < id }
+        return at < members.count && members[at].member.id == id ? members[at] : nil
+    }
+}
+
+/// A member of the cluster and where it is reached.
+public struct ClusterMember: Sendable {
+    public var member: Member
+    /// Where any Redis client reaches it: the plain port.
+    public var clients: SocketAddress
+    /// Where cluster-aware clients reach each of its workers.
+    public var clusterClients: [SocketAddress]
+    /// Where the other nodes reach it.
+    public var nodes: SocketAddress
+
+    public init(
+        _ member: Member, clients: SocketAddress, clusterClients: [SocketAddress], nodes: SocketAddress
+    ) {
+        self.member = member
+        self.clients = clients
+        self.clusterClients = clusterClients
+        self.nodes = nodes
     }
 }
 

@@ -12,7 +12,7 @@ extension ReplicaCoordinator {
     }
 
     /// Ends what this worker does for its cluster on its own, before the store is closed.
-    func leave() { replication?.catchUp?.stop() }
+    func leave() { replication?.leave() }
 
     /// Who coordinates a command on a key.
     public enum Place: Sendable {

@@ -79,6 +79,12 @@ public final class Replication: TransportReceiver {
         return fit
     }
 
+    /// Ends the work that nobody asked for, and all links.
+    func leave() {
+        catchUp?.stop()
+        transport.close()
+    }
+
     // MARK: Transport
 
     public func received(_ header: MessageHeader, _ payload: RawSpan, from peer: PeerSession) {

@@ -5,6 +5,11 @@ public import MartletRuntime
 public struct NodeSettings: Sendable {
     public var cluster: String
     public var name: String
+    /// What the node's cluster was founded with; nil for a node of no cluster. Kept in the data directory: another one is
+    /// refused from then on.
+    public var founding: FoundingDescription?
+    /// The node's number in its cluster: dots that it mints carry it.
+    public var id: UInt32
     /// The number of event loops. A partition belongs to one of them.
     public var workers = 1
     /// What a write that does not say otherwise is acknowledged at.
@@ -16,12 +21,15 @@ public struct NodeSettings: Sendable {
     public var keyspaces = [KeyspaceSettings(id: 0, name: "default")]
     /// How replicas that lost data catch up, and how all are kept converging.
     public var catchUp = CatchUpSettings()
+    /// Q: the equal arcs of slots that are dealt to nodes and, within a node, to workers.
+    public var partitions: Int { founding?.partitions ?? 256 }
     /// Keys of the keyed hash that orders keys within a slot; the same on all nodes of a cluster.
     public var hashSeed: UInt64 { withBytes(of: cluster) { XXH3.hash($0, seed: 0x6d61_7274_6c65_74) } }
 
     public init(cluster: String, name: String, durability: Durability) {
         self.cluster = cluster
         self.name = name
+        id = withBytes(of: name) { UInt32(truncatingIfNeeded: XXH3.hash($0)) }
         self.durability = durability
     }
 }

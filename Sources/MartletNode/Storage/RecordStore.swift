@@ -205,7 +205,7 @@ final class RecordStore {
         withBytes(of: storedKey) { storedKey in
             guard storedKey.byteCount >= StoredKey.prefixLength else { return false }
             let key = storedKey.extracting(StoredKey.prefixLength..<storedKey.byteCount)
-            return Partition.worker(of: key, workers: settings.workers) == worker
+            return Partition.worker(of: key, workers: settings.workers, partitions: settings.partitions) == worker
         }
     }
 
