@@ -13,13 +13,18 @@ public struct ClusterMembership: Sendable {
 
     /// How one keyspace is replicated.
     public struct Keyspace: Sendable {
-        public var ring: Ring
+        public let ring: Ring
+        /// By partition the ids of its owners, the first owner first: made once, so that operations need not.
+        let owners: [[UInt32]]
         public var policy = ConflictPolicy.latest
         /// What reads and writes need that do not say otherwise.
         public var read = ConsistencyLevel.quorum
         public var write = ConsistencyLevel.quorum
 
-        public init(ring: Ring) { self.ring = ring }
+        public init(ring: Ring) {
+            self.ring = ring
+            owners = (0..<ring.partitions).map { ring.owners(ofPartition: $0).map { ring.members[$0].id } }
+        }
     }
 
     public init(epoch: UInt64, node: UInt32, keyspaces: [Keyspace]) {
@@ -62,8 +67,7 @@ struct ReplicaPlaces {
     var own: Int?
 
     init(of slot: UInt16, in keyspace: ClusterMembership.Keyspace, node: UInt32) {
-        let ring = keyspace.ring
-        nodes = ring.owners(ofSlot: slot).map { ring.members[$0].id }
+        nodes = keyspace.owners[keyspace.ring.partition(ofSlot: slot)]
         own = nodes.firstIndex(of: node)
     }
 

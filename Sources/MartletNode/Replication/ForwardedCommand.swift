@@ -55,15 +55,26 @@ public struct ForwardedCommand: Sendable {
     }
 
     func append(to buffer: inout ByteBuffer) {
+        Self.begin(keyspace: keyspace, version: version, levels: levels, count: arguments.count, in: &buffer)
+        for argument in arguments { withBytes(of: argument) { Self.append(argument: $0, to: &buffer) } }
+    }
+
+    /// Appends all but the arguments, of which `count` have to follow.
+    public static func begin(
+        keyspace: Int, version: Int, levels: (read: ConsistencyLevel?, write: ConsistencyLevel?), count: Int,
+        in buffer: inout ByteBuffer
+    ) {
         buffer.append(littleEndian: UInt32(truncatingIfNeeded: keyspace))
         buffer.append(UInt8(truncatingIfNeeded: version))
         buffer.append(levels.read?.code ?? 0)
         buffer.append(levels.write?.code ?? 0)
-        buffer.append(varint: UInt64(arguments.count))
-        for argument in arguments {
-            buffer.append(varint: UInt64(argument.count))
-            withBytes(of: argument) { buffer.append($0) }
-        }
+        buffer.append(varint: UInt64(count))
+    }
+
+    /// Appends one argument.
+    public static func append(argument: RawSpan, to buffer: inout ByteBuffer) {
+        buffer.append(varint: UInt64(argument.byteCount))
+        buffer.append(argument)
     }
 }
 

@@ -46,12 +46,39 @@ extension RecordStore {
         }
     }
 
-    private func withHeld(_ storedKey: RawSpan, _ body: (RawSpan?) -> Void) throws(StorageError) {
+    /// Lends the stored key of a client's key and the digest of what is held under it; false if that is damaged, or
+    /// cannot be read.
+    func withDigest(of key: RawSpan, keyspace: Int, _ body: (RawSpan, UInt64?) -> Void) -> Bool {
+        let hash = locate(key, keyspace: keyspace, into: &keyScratch)
+        return keyScratch.withBytes { storedKey in
+            var digest: UInt64?
+            var isSound = true
+            do throws(StorageError) {
+                try withHeld(storedKey, hash: hash) { record in
+                    guard let record else { return }
+                    do throws(RecordView.Damage) {
+                        digest = try self.digest(of: record, storedKey: storedKey)
+                    } catch {
+                        counters.damaged += 1
+                        isSound = false
+                    }
+                }
+            } catch {
+                isSound = false
+            }
+            if isSound { body(storedKey, digest) }
+            return isSound
+        }
+    }
+
+    private func withHeld(
+        _ storedKey: RawSpan, hash: UInt64? = nil, _ body: (RawSpan?) -> Void
+    ) throws(StorageError) {
         var isFound = false
         if isInline {
             isFound = try reader.read(storedKey) { body($0) }
         } else {
-            let entry = fetch(storedKey, hash: hash(ofStored: storedKey))
+            let entry = fetch(storedKey, hash: hash ?? self.hash(ofStored: storedKey))
             if entry.isLoading { readNow(entry) }
             if let error = entry.loadError { throw error }
             isFound = entry.withRecord { body($0) }
@@ -99,7 +126,7 @@ extension RecordStore {
     }
 
     /// The commit that what is held waits for; 0 for none.
-    private func pendingCommit(of storedKey: RawSpan) -> UInt64 {
+    func pendingCommit(of storedKey: RawSpan) -> UInt64 {
         guard !isInline, let entry = table.find(storedKey, hash: hash(ofStored: storedKey)) else { return 0 }
         return entry.pendingCommit > committed ? entry.pendingCommit : 0
     }

@@ -50,6 +50,36 @@ extension ReplicaCoordinator {
         replication?.catchUp?.machine.isCaughtUp(slot: Slot.of(key), keyspace: keyspace) != false
     }
 
+    /// How a command that overwrites a key is replicated from here, its record taken by this node's replica at once; nil
+    /// if it has to go the general way: to another node, through the queue of the key, or to its refusal.
+    public func planOverwrite(of key: RawSpan, keyspace: Int, level: ConsistencyLevel?) -> PlannedWrite? {
+        guard let replication, replication.membership.keyspaces[keyspace].policy == .latest else { return nil }
+        let slot = Slot.of(key)
+        guard replication.catchUp?.machine.isCaughtUp(slot: slot, keyspace: keyspace) != false,
+            replication.busyKeys.isEmpty || replication.busyKeys[gate(key.array, keyspace)] == nil,
+            let plan = try? replication.plan(slot: slot, keyspace: keyspace, level: level, durability: .none),
+            plan.places.own != nil, !plan.step.isAnswered
+        else { return nil }
+        return plan
+    }
+
+    /// How a read of a key is answered by this node's replica; nil if it has to go the general way.
+    public func planRead(of key: RawSpan, keyspace: Int, level: ConsistencyLevel?) -> PlannedRead? {
+        replication?.plan(readOf: Slot.of(key), keyspace: keyspace, level: level)
+    }
+
+    /// Has other owners confirm what this node's replica has answered with; false if its own record is damaged.
+    public func confirm(
+        _ plan: PlannedRead, of key: RawSpan, waiter: any ReadWaiter, ticket: UInt64,
+        _ encode: (inout ByteBuffer) -> Void
+    ) -> Bool {
+        guard let replication else { return false }
+        return store.withDigest(of: key, keyspace: plan.keyspace) { storedKey, digest in
+            replication.confirm(
+                plan, storedKey: storedKey, digest: digest, waiter: waiter, ticket: ticket, encode)
+        }
+    }
+
     /// What the owners of a key hold, agreed on by as many as the level asks for.
     public func replicatedRecord(
         of key: [UInt8], keyspace: Int, level: ConsistencyLevel?
@@ -84,7 +114,7 @@ extension ReplicaCoordinator {
         var failure: TransactionFailure?
         var applied = 0
         for copy in writes.records {
-            let outcome = await replicate(copy, keyspace: keyspace, level: level, durability: writes.durability)
+            let outcome = await replicate(copy, keyspace: keyspace, level: level, durability: writes.asked)
             if let outcome { failure = failure ?? outcome } else { applied += 1 }
         }
         guard let failure, writes.records.count > 1 else { return failure }
@@ -150,7 +180,7 @@ extension Replication {
 
 extension TransactionFailure {
     /// What a client is told of a write; nil if it was applied.
-    init?(_ answer: WriteAnswer) {
+    public init?(_ answer: WriteAnswer) {
         switch answer {
         case .applied: return nil
         case .notApplied(.noQuorum(let reachable, let needed)):

@@ -106,6 +106,7 @@ extension Replication {
         _ header: MessageHeader, _ payload: RawSpan, _ peer: PeerSession
     ) throws(ByteCursor.Malformed) {
         let reply = try ReplicaReadReply(payload)
+        if let round = confirmations[header.request] { return try receiveConfirmation(round, reply, payload, peer) }
         var entries = reply.entries()
         guard let entry = try entries.next(of: payload), let read = reads[header.request],
             let position = read.places.position(of: peer.node)

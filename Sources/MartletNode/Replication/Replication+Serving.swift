@@ -77,7 +77,7 @@ extension Replication {
         var keys = read.keys()
         while let key = try keys.next(of: payload) { wanted.append(payload.extracting(key).array) }
         let storedKeys = wanted
-        whenResident(storedKeys) { [self] in
+        whenCommitted(storedKeys) { [self] in
             _ = transport.reply(to: peer, self.header(.replicaReadReply, header.request)) { buffer in
                 ReplicaReadReply.begin(count: storedKeys.count, in: &buffer)
                 for key in storedKeys {
@@ -89,6 +89,18 @@ extension Replication {
                     withBytes(of: record) { ReplicaReadReply.append(record: $0, digest: digest, to: &buffer) }
                 }
             }
+        }
+    }
+
+    /// Runs `body` once the records are in memory and as durable as they are going to be: what a power failure could
+    /// still take back is shown to nobody.
+    private func whenCommitted(_ storedKeys: [[UInt8]], _ body: @escaping () -> Void) {
+        whenResident(storedKeys) { [self] in
+            guard !store.isInline else { return body() }
+            let commit = storedKeys.reduce(0) { max($0, withBytes(of: $1, store.pendingCommit)) }
+            guard commit > 0 else { return body() }
+            // What comes meanwhile is newer still, and waits for its own commit.
+            whenDone(commit) { [self] _ in whenCommitted(storedKeys, body) }
         }
     }
 

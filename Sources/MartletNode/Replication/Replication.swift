@@ -11,7 +11,13 @@ public final class Replication: TransportReceiver {
     let store: RecordStore
     let transport: any Transport
     let loop: any EventLoop
-    var writes = OperationTable<WriteInFlight>()
+    var writes = OperationTable<WriteRound>()
+    /// What this turn has gathered so far.
+    var openWrites: WriteRound?
+    var confirmations = OperationTable<ReadRound>()
+    var openConfirmations: ReadRound?
+    var sweeper: (any LoopTimer)?
+    private var hasTurnEnd = false
     var reads = OperationTable<ReadInFlight>()
     var forwards = OperationTable<ForwardInFlight>()
     private var lastRequest: UInt64 = 0
@@ -22,6 +28,9 @@ public final class Replication: TransportReceiver {
     private(set) var catchUp: CatchUp?
     /// Of each node, the data set that the last link was to.
     private var incarnations: [UInt32: UInt64] = [:]
+    /// Nodes to which a link is open, of all others that there are.
+    private var openNodes: Set<UInt32> = []
+    private let peerCount: Int
     /// Messages that could not be understood.
     public private(set) var malformed: UInt64 = 0
 
@@ -32,6 +41,7 @@ public final class Replication: TransportReceiver {
         _ membership: ClusterMembership, store: RecordStore, transport: any Transport, _ opening: CatchUpOpening
     ) {
         self.membership = membership
+        peerCount = Set(membership.keyspaces.flatMap { $0.ring.members.map(\.id) }).count - 1
         self.store = store
         self.transport = transport
         loop = store.loop
@@ -49,6 +59,17 @@ public final class Replication: TransportReceiver {
         return lastRequest
     }
 
+    /// Has what this turn gathers sent at its end.
+    func needTurnEnd() {
+        guard !hasTurnEnd else { return }
+        hasTurnEnd = true
+        loop.atTurnEnd { [self] in
+            hasTurnEnd = false
+            sendRound()
+            sendConfirmations()
+        }
+    }
+
     /// A header with this node's clock, so that no node mints below what it has heard of.
     func header(_ kind: MessageKind, _ request: UInt64) -> MessageHeader {
         MessageHeader(
@@ -58,6 +79,7 @@ public final class Replication: TransportReceiver {
 
     /// The links to nodes that own something here, as positions.
     func reachable(_ places: ReplicaPlaces) -> PositionSet {
+        if openNodes.count == peerCount { return PositionSet(0..<places.nodes.count) }
         var reachable = PositionSet()
         for (position, node) in places.nodes.enumerated() where position == places.own || transport.isOpen(to: node) {
             reachable.insert(position)
@@ -81,6 +103,7 @@ public final class Replication: TransportReceiver {
 
     /// Ends the work that nobody asked for, and all links.
     func leave() {
+        sweeper?.cancel()
         catchUp?.stop()
         transport.close()
     }
@@ -130,18 +153,22 @@ public final class Replication: TransportReceiver {
     public func linkOpened(_ peer: PeerSession) {
         let former = incarnations.updateValue(peer.incarnation, forKey: peer.node)
         if let former, former != peer.incarnation { distrust(peer.node) }
+        openNodes.insert(peer.node)
         catchUp?.receive(.linkOpened(peer.node, incarnation: peer.incarnation))
     }
 
     /// A node came back with other data: what it said before is no word of a replica any more, and may not be added
     /// to what others say later, after it caught up from them.
     private func distrust(_ node: UInt32) {
-        writes.forEach { id, write in
-            guard write.answered != nil, let position = write.places.position(of: node),
-                write.operation.holders.contains(position)
-            else { return }
-            tell(write: id, .deadline)
+        writes.forEach { _, round in
+            for (index, entry) in round.entries.enumerated() where entry.waiter != nil {
+                guard let position = entry.places.position(of: node), entry.operation.holders.contains(position) else {
+                    continue
+                }
+                tell(round, index, .deadline)
+            }
         }
+        giveUpReads(askedOf: node)
         reads.forEach { id, read in
             if read.answered != nil, read.places.position(of: node) != nil { tell(read: id, .deadline) }
         }
@@ -149,9 +176,9 @@ public final class Replication: TransportReceiver {
 
     /// What was sent to the peer may have arrived or not.
     public func linkClosed(_ peer: PeerSession, _ reason: StreamError?) {
-        writes.forEach { id, write in
-            if let position = write.places.position(of: peer.node) { tell(write: id, .lost(position)) }
-        }
+        openNodes.remove(peer.node)
+        writes.forEach { _, round in tell(round, sentTo: peer.node) { .lost($0) } }
+        giveUpReads(askedOf: peer.node)
         reads.forEach { id, read in
             guard let position = read.places.position(of: peer.node) else { return }
             tell(read: id, .lost(position))

@@ -29,6 +29,7 @@ final class RecordStore {
     var table = RecordTable()
     /// Where values are unpacked to be digested.
     var digestScratch = ByteBuffer()
+    var keyScratch = ByteBuffer(capacity: 256)
     private let cacheLimit: Int
     private let committer: Committer?
     let reads: BlockingReads?

@@ -12,6 +12,8 @@ public struct GatheredWrites: Sendable {
     /// In the order they were written; a record of nil is a delete.
     public internal(set) var records: [RecordCopy] = []
     var durability: Durability
+    /// What the request asked of every replica that counts; `none` if it left that to each.
+    var asked = Durability.none
     /// Per write the keyspace and how its counts of records and of records that expire change.
     var effects: [(keyspace: Int, count: Int, expiring: Int)] = []
 

@@ -11,7 +11,11 @@ public final class Transaction {
     /// The wall clock of this request, read once: milliseconds since 1970. Expiry is decided by it.
     public private(set) var nowMilliseconds: Int64 = 0
     /// What the request asked for, or the node's default.
-    public var durability: Durability
+    public var durability: Durability {
+        get { asked ?? store.settings.durability }
+        set { asked = newValue }
+    }
+    private var asked: Durability?
     /// Why the command's answer cannot be given, although its handler ran; nothing of it is applied.
     public private(set) var failure: TransactionFailure?
 
@@ -37,7 +41,6 @@ public final class Transaction {
 
     init(store: RecordStore) {
         self.store = store
-        durability = store.settings.durability
     }
 
     // MARK: A command's begin and end
@@ -46,7 +49,7 @@ public final class Transaction {
     public func begin(keyspace: Int, nowMilliseconds: Int64) {
         self.keyspace = keyspace
         self.nowMilliseconds = nowMilliseconds
-        durability = store.settings.durability
+        asked = nil
         failure = nil
         commit = 0
     }
@@ -60,15 +63,45 @@ public final class Transaction {
         guard failure == nil else { return commit }
         do throws(StorageError) {
             commit = max(commit, try store.apply(&batch, hashes: hashes, durability: durability))
-            for effect in effects {
-                let totals = store.keyspaces[effect.keyspace].totals
-                if effect.count != 0 { totals.records.add(effect.count, ordering: .relaxed) }
-                if effect.expiring != 0 { totals.expiring.add(effect.expiring, ordering: .relaxed) }
-            }
+            count()
         } catch {
             failure = TransactionFailure(error)
         }
         return commit
+    }
+
+    /// Ends a command that overwrote its key: this node's replica takes the record, and other owners are handed it.
+    ///
+    /// - Returns: true if that is under way, and `waiter` will be told. Else the reply is the whole answer, as after
+    ///   ``end()``, which has been done.
+    public func end(
+        _ plan: PlannedWrite, over replication: Replication, waiter: any WriteWaiter, ticket: UInt64
+    ) -> Bool {
+        guard !hashes.isEmpty, failure == nil else {
+            _ = end()
+            return false
+        }
+        defer { discard() }
+        do throws(StorageError) {
+            commit = max(commit, try store.apply(&batch, hashes: hashes, durability: durability))
+        } catch {
+            failure = TransactionFailure(error)
+            return false
+        }
+        count()
+        batch.withOperation(0) { key, record, _ in
+            replication.hand(
+                record, storedKey: key, plan, durability: .none, takenWith: commit, waiter: waiter, ticket: ticket)
+        }
+        return true
+    }
+
+    private func count() {
+        for effect in effects {
+            let totals = store.keyspaces[effect.keyspace].totals
+            if effect.count != 0 { totals.records.add(effect.count, ordering: .relaxed) }
+            if effect.expiring != 0 { totals.expiring.add(effect.expiring, ordering: .relaxed) }
+        }
     }
 
     private func discard() {
@@ -92,6 +125,7 @@ public final class Transaction {
         }
         guard failure == nil, !hashes.isEmpty else { return nil }
         var writes = GatheredWrites(durability: durability)
+        writes.asked = asked ?? .none
         for effect in effects { writes.effects.append((effect.keyspace, effect.count, effect.expiring)) }
         batch.forEach { key, value, isDelete in
             writes.records.append(RecordCopy(storedKey: key.array, record: isDelete ? nil : value.array))

@@ -7,6 +7,8 @@ import MartletCore
 public struct CommandTable: Sendable {
     /// Commands first, by name, then the subcommands of all containers.
     public let rows: [Command]
+    /// Of each row, how it uses replicas.
+    let uses: [ReplicaUse]
     /// How many of `rows` are commands rather than subcommands.
     public let count: Int
     /// Of each command, where its subcommands lie in `rows`.
@@ -42,6 +44,7 @@ public struct CommandTable: Sendable {
             }
         }
         self.rows = rows
+        uses = rows.map { ReplicaUse($0) }
         count = sorted.count
         subcommands = ranges
         subcommandNames = names

@@ -24,12 +24,20 @@ final class ClientConnection: StreamHandler {
     private(set) var isClosed = false
     /// What is under way elsewhere is not answered: CLIENT REPLY.
     var isMuted = false
+    /// A command that takes many turns, which begins once all before it are answered.
+    private var deferred: (() -> Void)?
+    private var isSettling = false
+    /// Hashes of keys that have been read since no reply waited: a write of one of them waits for the reads before it,
+    /// which may have to be run anew.
+    private var readKeys: [UInt64] = []
 
     enum Stall {
         /// Records are on their way; the commands up to this many bytes wait for them.
         case loading
         /// A command that takes many turns.
         case running
+        /// Too many replies wait for other nodes.
+        case waiting
         /// The client does not take its replies.
         case output
     }
@@ -38,6 +46,10 @@ final class ClientConnection: StreamHandler {
     private static let inputLimit = 1 << 20
     /// Unsent output that stalls the connection.
     private static let outputLimit = 1 << 20
+    /// Replies that wait for other nodes before the connection stalls.
+    private static let heldLimit = 4096
+    /// Keys in ``readKeys``.
+    private static let readKeyLimit = 256
     /// Commands whose records are made resident together.
     private static let lookahead = 512
 
@@ -119,7 +131,7 @@ final class ClientConnection: StreamHandler {
     private func run(_ bytes: RawSpan, _ coordinator: isolated ReplicaCoordinator) -> Int {
         let isReplicated = coordinator.replication != nil
         if door.node.coordinators.count > 1, !isReplicated { return runRouted(bytes, coordinator) }
-        if !coordinator.isInline, !isReplicated, !makeResident(bytes, coordinator) {
+        if !coordinator.isInline, !makeResident(bytes, coordinator) {
             stall = .loading
             return 0
         }
@@ -131,7 +143,7 @@ final class ClientConnection: StreamHandler {
         let now = coordinator.wallMilliseconds
         session.lastActiveAt = now * 1000
         // No more commands than were made resident; one that is not looked at ahead reads for itself.
-        var budget = coordinator.isInline || isReplicated ? Int.max : max(1, resident)
+        var budget = coordinator.isInline ? Int.max : max(1, resident)
         while stall == nil, budget > 0, !session.closesAfterReply {
             budget -= 1
             switch parser.next(bytes, at: offset, into: &call.arguments) {
@@ -206,6 +218,7 @@ final class ClientConnection: StreamHandler {
             mute(call, from: start, since: mode)
             finish(call, from: start, commit: 0)
         case .keys where coordinator.replication != nil:
+            if runFromHere(row, input, call, now, coordinator) { return }
             isMuted = takeMuting()
             runReplicated(input, call)
         case .keys:
@@ -242,10 +255,17 @@ final class ClientConnection: StreamHandler {
         let me = Confined(self, on: coordinator.loop)
         let (node, worker) = (door.node, door.worker)
         let (keyspace, version) = (session.keyspace, session.protocolVersion)
-        node.environment.spawn("keyspace command", on: worker) {
-            let reply = await request.reply(by: node, worker: worker, keyspace: keyspace, version: version)
-            me.post { $0.finishApart(reply) }
+        whenAnswered {
+            node.environment.spawn("keyspace command", on: worker) {
+                let reply = await request.reply(by: node, worker: worker, keyspace: keyspace, version: version)
+                me.post { $0.finishApart(reply) }
+            }
         }
+    }
+
+    /// Runs `body` once no reply waits for other nodes any more: what a command before wrote, this one has to see.
+    private func whenAnswered(_ body: @escaping () -> Void) {
+        if held.isEmpty || coordinator.assumeIsolated({ $0.replication == nil }) { body() } else { deferred = body }
     }
 
     /// Runs a keyed command over the replicas of its keys; the connection stalls until its reply is there.
@@ -256,10 +276,12 @@ final class ClientConnection: StreamHandler {
             levels: (session.readLevel, session.writeLevel),
             arguments: call.arguments.map { input.extracting($0).array })
         let me = Confined(self, on: coordinator.loop)
-        let (node, home) = (door.node, Confined(door, on: coordinator.loop))
-        node.environment.spawn("replicated command", on: door.worker) {
-            let reply = await ReplicatedCommand(command: command).reply(door: home, node: node)
-            me.post { $0.finishApart(reply) }
+        let (node, worker, home) = (door.node, door.worker, Confined(door, on: coordinator.loop))
+        whenAnswered {
+            node.environment.spawn("replicated command", on: worker) {
+                let reply = await ReplicatedCommand(command: command).reply(door: home, node: node)
+                me.post { $0.finishApart(reply) }
+            }
         }
     }
 
@@ -287,15 +309,40 @@ final class ClientConnection: StreamHandler {
         if !held.isEmpty {
             let call = door.call
             stream.write { swap(&$0, &call.reply.buffer) }
-            held.release(into: &call.reply) { coordinator.state(of: $0) }
+            let waiting = held.release(into: &call.reply) { coordinator.state(of: $0) }
             stream.write { swap(&$0, &call.reply.buffer) }
+            if case .commit = waiting { waitForCommit(coordinator) }
         }
-        if !held.isEmpty {
-            waitForCommit(coordinator)
-        } else if session.closesAfterReply {
-            stream.closeAfterFlush()
+        if held.isEmpty {
+            readKeys.removeAll(keepingCapacity: true)
+            if let begin = deferred {
+                deferred = nil
+                begin()
+            } else if session.closesAfterReply {
+                stream.closeAfterFlush()
+            }
         }
-        if stall == nil, stream.unsentBytes > Self.outputLimit { stall = .output }
+        if stall == nil {
+            if stream.unsentBytes > Self.outputLimit { stall = .output }
+            if held.count > Self.heldLimit { stall = .waiting }
+        }
+    }
+
+    /// Settles at the end of the turn, in which more may have been answered.
+    private func settleSoon() {
+        guard !isSettling, !isClosed else { return }
+        isSettling = true
+        let me = Confined(self, on: coordinator.loop)
+        coordinator.loop.atTurnEnd {
+            let connection = me.value
+            connection.isSettling = false
+            guard !connection.isClosed else { return }
+            connection.coordinator.assumeIsolated { me.value.settle($0) }
+            if case .waiting = connection.stall, connection.held.count < Self.heldLimit / 2 {
+                connection.stall = nil
+                connection.resume()
+            }
+        }
     }
 
     private func waitForCommit(_ coordinator: isolated ReplicaCoordinator) {
@@ -307,5 +354,105 @@ final class ClientConnection: StreamHandler {
             guard !me.value.isClosed else { return }
             me.value.coordinator.assumeIsolated { me.value.settle($0) }
         }
+    }
+}
+
+// MARK: - Replicas
+
+extension ClientConnection: WriteWaiter, ReadWaiter {
+    /// Runs a command of one key with this node's replica first, and other owners' word awaited while the connection
+    /// goes on; false if it has to go the general way.
+    private func runFromHere(
+        _ row: Int, _ input: RawSpan, _ call: Invocation, _ now: Int64, _ coordinator: isolated ReplicaCoordinator
+    ) -> Bool {
+        let use = door.table.uses[row]
+        guard session.replyMode == .on, use.holds(input, call, door.table.rows[row]) else { return false }
+        let key = input.extracting(call[1])
+        guard door.node.coordinators.count == 1 || door.node.worker(of: key) == door.worker else { return false }
+        if case .reads = use { return read(row, key, input, call, now, coordinator) }
+        guard readKeys.isEmpty || readKeys.count < Self.readKeyLimit && !readKeys.contains(XXH3.hash(key)) else {
+            return false
+        }
+        guard let replication = coordinator.replication,
+            let plan = coordinator.planOverwrite(of: key, keyspace: session.keyspace, level: session.writeLevel)
+        else { return false }
+        let start = call.reply.buffer.count
+        call.transaction.begin(keyspace: session.keyspace, nowMilliseconds: now)
+        door.table.rows[row].handler(input, call)
+        let ticket = hold(call, from: start)
+        if !call.transaction.end(plan, over: replication, waiter: self, ticket: ticket) {
+            held.settle(
+                ticket, with: call.transaction.failure.map { ReplyWriter.error($0, version: call.reply.version) })
+        }
+        return true
+    }
+
+    private func read(
+        _ row: Int, _ key: RawSpan, _ input: RawSpan, _ call: Invocation, _ now: Int64,
+        _ coordinator: isolated ReplicaCoordinator
+    ) -> Bool {
+        guard let plan = coordinator.planRead(of: key, keyspace: session.keyspace, level: session.readLevel) else {
+            return false
+        }
+        let start = call.reply.buffer.count
+        let commit = door.perform(row, input, call, now, keyspace: session.keyspace, from: start)
+        guard call.transaction.failure == nil else {
+            call.reply.buffer.truncate(to: start)
+            return false
+        }
+        if plan.isAnsweredHere {
+            finish(call, from: start, commit: commit)
+            return true
+        }
+        let ticket = hold(call, from: start)
+        if readKeys.count < Self.readKeyLimit { readKeys.append(XXH3.hash(key)) }
+        if commit > 0 { held.wait(ticket, for: commit) }
+        let isAsked = coordinator.confirm(plan, of: key, waiter: self, ticket: ticket) { buffer in
+            ForwardedCommand.begin(
+                keyspace: session.keyspace, version: session.protocolVersion,
+                levels: (session.readLevel, session.writeLevel), count: call.count, in: &buffer)
+            for argument in call.arguments {
+                ForwardedCommand.append(argument: input.extracting(argument), to: &buffer)
+            }
+        }
+        if !isAsked {
+            unconfirmed(
+                ForwardedCommand(
+                    keyspace: session.keyspace, version: session.protocolVersion,
+                    levels: (session.readLevel, session.writeLevel),
+                    arguments: call.arguments.map { input.extracting($0).array }), ticket: ticket)
+        }
+        return true
+    }
+
+    /// Moves the reply that begins at `start` to those held back.
+    private func hold(_ call: Invocation, from start: Int) -> UInt64 {
+        let ticket = call.reply.buffer.withBytes(start..<call.reply.buffer.count) { held.appendOpen($0) }
+        call.reply.buffer.truncate(to: start)
+        return ticket
+    }
+
+    func answered(_ answer: WriteAnswer, ticket: UInt64) {
+        let failure = TransactionFailure(answer).map { ReplyWriter.error($0, version: session.protocolVersion) }
+        settle(ticket, with: failure)
+    }
+
+    func confirmed(ticket: UInt64) { settle(ticket, with: nil) }
+
+    /// The owners do not agree, or not in time: the command is run anew over what they agree on.
+    func unconfirmed(_ command: ForwardedCommand, ticket: UInt64) {
+        guard !isClosed else { return }
+        let me = Confined(self, on: coordinator.loop)
+        let (node, home) = (door.node, Confined(door, on: coordinator.loop))
+        node.environment.spawn("replicated command", on: door.worker) {
+            let reply = await ReplicatedCommand(command: command).reply(door: home, node: node)
+            me.post { $0.settle(ticket, with: reply) }
+        }
+    }
+
+    private func settle(_ ticket: UInt64, with replacement: [UInt8]?) {
+        guard !isClosed else { return }
+        held.settle(ticket, with: replacement)
+        settleSoon()
     }
 }

@@ -1,0 +1,254 @@
+public import MartletCore
+internal import MartletRuntime
+
+/// Hears what became of a replicated write, once.
+public protocol WriteWaiter: AnyObject {
+    /// - Parameter ticket: what the waiter gave with the write.
+    func answered(_ answer: WriteAnswer, ticket: UInt64)
+}
+
+/// The writes that one turn of the loop hands to other owners: one message for each of these, and one for its answer.
+final class WriteRound {
+    struct Entry {
+        var operation: WriteOperation
+        let places: ReplicaPlaces
+        let keyspace: Int
+        let slot: UInt16
+        /// Where its key and record lie in ``WriteRound/bytes``, as messages carry them.
+        let place: Range<Int>
+        /// Nil once it was told.
+        var waiter: (any WriteWaiter)?
+        let ticket: UInt64
+        /// This node's replica has taken it, with the round's commit.
+        var isTakenHere: Bool
+    }
+
+    /// An owner that is sent a message, and which entries it carries.
+    struct Target {
+        let node: UInt32
+        var entries: [Int] = []
+    }
+
+    let id: UInt64
+    let durability: Durability
+    let begun: MonotonicTime
+    var entries: [Entry] = []
+    var targets: [Target] = []
+    var bytes = ByteBuffer()
+    /// Of what this node's replica took.
+    var commit: UInt64 = 0
+    var unfinished = 0
+
+    init(id: UInt64, durability: Durability, begun: MonotonicTime) {
+        self.id = id
+        self.durability = durability
+        self.begun = begun
+    }
+
+    func target(_ node: UInt32, _ entry: Int) {
+        if let at = targets.firstIndex(where: { $0.node == node }) {
+            targets[at].entries.append(entry)
+        } else {
+            targets.append(Target(node: node, entries: [entry]))
+        }
+    }
+}
+
+/// A write on its way to the owners of its key, before it is known whether enough can be reached.
+public struct PlannedWrite {
+    let places: ReplicaPlaces
+    let keyspace: Int
+    let slot: UInt16
+    var operation: WriteOperation
+    let step: WriteStep
+}
+
+extension Replication {
+    /// Entries and bytes of a round; more go into the next, within the same turn.
+    private static let roundEntries = 1024
+    private static let roundBytes = 256 << 10
+
+    /// Finds out whom a write goes to, and whether enough of them can be reached.
+    func plan(
+        slot: UInt16, keyspace: Int, level: ConsistencyLevel?, durability: Durability
+    ) throws(ConsistencyFault) -> PlannedWrite {
+        let settings = membership.keyspaces[keyspace]
+        let places = ReplicaPlaces(of: slot, in: settings, node: membership.node)
+        let owners = places.nodes.count
+        let quorum = try Quorum(level ?? settings.write, in: ReplicaPlacement(owners: owners, count: owners))
+        var operation = WriteOperation(
+            owners: owners, count: owners, quorum: quorum, durability: durability.asReplicaDurability, isSloppy: false)
+        let step = operation.start(reachable: reachable(places))
+        return PlannedWrite(places: places, keyspace: keyspace, slot: slot, operation: operation, step: step)
+    }
+
+    /// Has the other owners merge a record that this node's replica has taken, or is about to.
+    ///
+    /// - Parameter commit: of this node's replica, if it has taken the record; nil if it is to merge it as well.
+    func hand(
+        _ record: RawSpan, storedKey: RawSpan, _ plan: PlannedWrite, durability: Durability, takenWith commit: UInt64?,
+        waiter: any WriteWaiter, ticket: UInt64
+    ) {
+        if plan.step.isAnswered, let answer = plan.operation.answer { return waiter.answered(answer, ticket: ticket) }
+        let round = openRound(durability)
+        let start = round.bytes.count
+        ReplicaWrite.append(key: storedKey, record: record, to: &round.bytes)
+        let index = round.entries.count
+        round.entries.append(
+            WriteRound.Entry(
+                operation: plan.operation, places: plan.places, keyspace: plan.keyspace, slot: plan.slot,
+                place: start..<round.bytes.count, waiter: waiter, ticket: ticket, isTakenHere: commit != nil))
+        round.unfinished += 1
+        for position in plan.step.send where position != plan.places.own {
+            round.target(plan.places.nodes[position], index)
+        }
+        if let commit {
+            round.commit = max(round.commit, commit)
+            catchUp?.willWrite()
+        } else if let own = plan.places.own, plan.step.send.contains(own) {
+            mergeHere(record.array, storedKey.array, round, index, own)
+        }
+        if round.entries.count >= Self.roundEntries || round.bytes.count >= Self.roundBytes { sendRound() }
+    }
+
+    private func openRound(_ durability: Durability) -> WriteRound {
+        if let openWrites, openWrites.durability == durability { return openWrites }
+        sendRound()
+        let round = WriteRound(id: newRequest(), durability: durability, begun: loop.now)
+        openWrites = round
+        needTurnEnd()
+        return round
+    }
+
+    private func mergeHere(_ record: [UInt8], _ storedKey: [UInt8], _ round: WriteRound, _ index: Int, _ own: Int) {
+        whenResident([storedKey]) { [self] in
+            var commit: UInt64 = 0
+            let outcome = withBytes(of: storedKey) { key in
+                withBytes(of: record) { merge($0, key, round.durability, commit: &commit) }
+            }
+            whenDone(commit) { [self] error in
+                tell(round, index, error == nil ? outcome.event(at: own) : .refused(own, .closed))
+            }
+        }
+    }
+
+    /// Sends what this turn has gathered.
+    func sendRound() {
+        guard let round = openWrites else { return }
+        openWrites = nil
+        if round.unfinished > 0 {
+            writes.add(round, as: round.id)
+            startSweeping()
+        }
+        for target in round.targets { send(round, target) }
+        whenDone(round.commit) { [self] error in
+            for index in round.entries.indices where round.entries[index].isTakenHere {
+                guard let own = round.entries[index].places.own else { continue }
+                let durability = round.durability.asReplicaDurability
+                tell(round, index, error == nil ? .acknowledged(own, durability) : .refused(own, .closed))
+            }
+        }
+    }
+
+    private func send(_ round: WriteRound, _ target: WriteRound.Target) {
+        let isSent = transport.send(to: target.node, header(.replicaWrite, round.id)) { buffer in
+            ReplicaWrite.begin(
+                .owner, durability: round.durability.asReplicaDurability, count: target.entries.count, in: &buffer)
+            round.bytes.withBytes { bytes in
+                // Owners of all that the round has need no picking.
+                if target.entries.count == round.entries.count { return buffer.append(bytes) }
+                for index in target.entries { buffer.append(bytes.extracting(round.entries[index].place)) }
+            }
+        }
+        guard !isSent else { return }
+        for index in target.entries {
+            if let position = round.entries[index].places.position(of: target.node) {
+                tell(round, index, .notSent(position))
+            }
+        }
+    }
+
+    // MARK: What comes back
+
+    func tell(_ round: WriteRound, _ index: Int, _ event: WriteEvent) {
+        perform(round.entries[index].operation.receive(event), round, index)
+    }
+
+    private func perform(_ step: WriteStep, _ round: WriteRound, _ index: Int) {
+        if step.isAnswered, let answer = round.entries[index].operation.answer {
+            let (waiter, ticket) = (round.entries[index].waiter, round.entries[index].ticket)
+            round.entries[index].waiter = nil
+            waiter?.answered(answer, ticket: ticket)
+        }
+        guard step.isFinished else { return }
+        if !step.owed.isEmpty { noteOwed(round.entries[index], step.owed) }
+        round.unfinished -= 1
+        if round.unfinished == 0, openWrites !== round { _ = writes.remove(round.id) }
+    }
+
+    private func noteOwed(_ entry: WriteRound.Entry, _ positions: PositionSet) {
+        for position in positions where position != entry.places.own {
+            catchUp?.receive(.owed(entry.places.nodes[position], keyspace: entry.keyspace, slot: entry.slot))
+        }
+    }
+
+    /// Tells the entries that a node was sent.
+    func tell(_ round: WriteRound, sentTo node: UInt32, _ event: (Int) -> WriteEvent) {
+        guard let target = round.targets.first(where: { $0.node == node }) else { return }
+        for index in target.entries {
+            if let position = round.entries[index].places.position(of: node) { tell(round, index, event(position)) }
+        }
+    }
+
+    func receiveWriteReply(
+        _ header: MessageHeader, _ payload: RawSpan, _ peer: PeerSession
+    ) throws(ByteCursor.Malformed) {
+        let reply = try ReplicaWriteReply(payload)
+        var outcomes = reply.outcomes()
+        if let round = writes[header.request] {
+            guard let target = round.targets.first(where: { $0.node == peer.node }),
+                target.entries.count == reply.count
+            else { throw ByteCursor.Malformed() }
+            for index in target.entries {
+                guard let outcome = try outcomes.next(of: payload) else { return }
+                if let position = round.entries[index].places.position(of: peer.node) {
+                    tell(round, index, outcome.event(at: position))
+                }
+            }
+        } else if let read = reads[header.request], let position = read.places.position(of: peer.node) {
+            guard let outcome = try outcomes.next(of: payload) else { return }
+            let isDone = if case .acknowledged = outcome { true } else { false }
+            tell(read: header.request, isDone ? .wroteBack(position) : .notWrittenBack(position))
+        }
+    }
+
+    // MARK: Time
+
+    private static let sweepInterval = Duration.milliseconds(100)
+
+    /// Looks now and then for rounds whose time is up: a timer for each would cost more than they do.
+    func startSweeping() {
+        guard sweeper == nil else { return }
+        sweeper = loop.schedule(after: Self.sweepInterval) { [weak self] in self?.sweep() }
+    }
+
+    private func sweep() {
+        sweeper = nil
+        let now = loop.now
+        writes.forEach { _, round in
+            guard now.since(round.begun) >= Self.patience else { return }
+            for index in round.entries.indices { tell(round, index, .deadline) }
+        }
+        sweepReads(now)
+        if writes.count > 0 || confirmations.count > 0 { startSweeping() }
+    }
+}
+
+/// Waits for one write by a closure.
+final class WriteClosure: WriteWaiter {
+    private let body: (WriteAnswer) -> Void
+
+    init(_ body: @escaping (WriteAnswer) -> Void) { self.body = body }
+
+    func answered(_ answer: WriteAnswer, ticket: UInt64) { body(answer) }
+}

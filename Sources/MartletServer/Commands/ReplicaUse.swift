@@ -1,0 +1,35 @@
+internal import MartletCore
+
+/// What a command needs of the replicas of its key, where there are several: whether it can begin with this node's own.
+enum ReplicaUse: Sendable {
+    /// Reads one key and does nothing else: this replica answers, others confirm.
+    case reads
+    /// Writes one key whatever it holds: this replica takes the write, others are handed it.
+    case overwrites
+    /// Reads before it writes, or has several keys: owners are asked first.
+    case other
+
+    init(_ command: Command) {
+        self = .other
+        guard case .keys(first: 1, let last, _) = command.shape, !command.name.hasPrefix("martlet.") else { return }
+        if ["set", "setex", "psetex"].contains(command.name) {
+            self = .overwrites
+        } else if command.flags.contains("readonly"), last == 1 || ["exists", "touch", "mget"].contains(command.name) {
+            self = .reads
+        }
+    }
+
+    /// Whether this very call is such: one key, and no option by which a SET would look at what is there.
+    func holds(_ input: RawSpan, _ call: Invocation, _ command: Command) -> Bool {
+        switch self {
+        case .other: return false
+        case .reads: return command.arity > 0 || call.count == 2
+        case .overwrites:
+            guard command.arity < 0, call.count != 3 else { return true }
+            guard call.count == 5 else { return false }
+            let option = input.extracting(call[3])
+            guard option.byteCount > 1 else { return false }
+            return [UInt8(ascii: "e"), UInt8(ascii: "p")].contains(option.byte(0) | 0x20)
+        }
+    }
+}
