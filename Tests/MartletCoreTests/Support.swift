@@ -1,3 +1,5 @@
+import Glibc
+
 /// SplitMix64, so that a failing case is seen again by its seed.
 struct Seeded: RandomNumberGenerator {
     var state: UInt64
@@ -17,3 +19,6 @@ struct Seeded: RandomNumberGenerator {
 
 /// The seeds that properties are tried with.
 let seeds: [UInt64] = Array(1...8)
+
+/// Whether what takes long is asked for too.
+let isThorough = getenv("MARTLET_THOROUGH") != nil
