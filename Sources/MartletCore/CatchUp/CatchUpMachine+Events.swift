@@ -11,6 +11,7 @@ extension CatchUpMachine {
             peers[peer].isOpen = false
             peers[peer].hasHeard = false
             peers[peer].exchange = nil
+            expectDifferences(now)
         case .heard(let node, let incarnation, let runs, let hasServed, let wantsAnswer):
             guard let peer = index(of: node) else { break }
             if !peers[peer].isOpen || peers[peer].incarnation != incarnation { open(peer, incarnation, now) }
@@ -28,10 +29,19 @@ extension CatchUpMachine {
                 let place = peers[peer].place(of: unit)
             else { break }
             peers[peer].owe(place, at: now + settings.owedDelay)
+            expectDifferences(now)
         case .time: break
         }
         proceed(now)
         return actions
+    }
+
+    /// A node that went away may have left its writes with some of their owners and not with others: all look soon.
+    private mutating func expectDifferences(_ now: UInt64) {
+        for peer in peers.indices where peers[peer].passInterval > settings.period {
+            peers[peer].passInterval = settings.period
+            peers[peer].nextPass = min(peers[peer].nextPass, now + jittered(settings.period))
+        }
     }
 
     private mutating func open(_ peer: Int, _ incarnation: UInt64, _ now: UInt64) {
@@ -45,6 +55,7 @@ extension CatchUpMachine {
         peers[peer].pausedUntil = now
         // What was sent into the link before may be lost with it.
         peers[peer].nextPass = now
+        peers[peer].passInterval = settings.period
         peers[peer].askAt = now + settings.retry
         actions.append(.tell(peers[peer].node, wantsAnswer: false))
     }
@@ -142,7 +153,8 @@ extension CatchUpMachine {
         }
         if node < peers[peer].node {
             if peers[peer].nextPass <= now {
-                peers[peer].nextPass = now + jittered(settings.period)
+                peers[peer].nextPass = now + jittered(max(peers[peer].passInterval, settings.period))
+                peers[peer].passInterval = min(peers[peer].passInterval * 2, settings.longestPeriod)
                 peers[peer].setAllDue()
             }
             next = min(next, peers[peer].nextPass)

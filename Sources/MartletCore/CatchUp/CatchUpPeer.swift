@@ -25,6 +25,8 @@ struct CatchUpPeer: Sendable {
     /// No page before this.
     var pausedUntil: UInt64 = 0
     var nextPass: UInt64 = 0
+    /// From the next pass to the one after it.
+    var passInterval: UInt64 = 0
     var askAt: UInt64 = 0
 
     init(node: UInt32, units: [Int]) {

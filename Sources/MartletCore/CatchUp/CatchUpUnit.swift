@@ -70,8 +70,10 @@ public struct CatchUpRun: Hashable, Sendable {
 
 /// How fast replicas exchange what they hold. All times in nanoseconds.
 public struct CatchUpSettings: Hashable, Sendable {
-    /// Between two passes over all that two nodes share, give or take a quarter.
+    /// Between two passes over all that two nodes share, give or take a quarter. While nothing happens that could leave
+    /// replicas unequal it doubles from pass to pass, up to ``longestPeriod``.
     public var period: UInt64 = 10_000_000_000
+    public var longestPeriod: UInt64 = 640_000_000_000
     /// Between two pages of a pass; there is none while this replica has to catch up.
     public var pause: UInt64 = 20_000_000
     /// From a write that an owner did not acknowledge until its unit is exchanged with it.
