@@ -27,6 +27,7 @@ public actor Node {
     private let counters: [Lock<StoreCounters>]
     private let reads: [BlockingReads]
     private let writer: (any BlockingExecutor)?
+    private let noteLoss: (@Sendable (DataLoss) -> Void)?
     private var syncTimer: (any LoopTimer)?
     private var isStopped = false
 
@@ -48,6 +49,7 @@ public actor Node {
         counters = assembly.counters
         reads = assembly.reads
         writer = assembly.writer
+        noteLoss = assembly.noteLoss
     }
 
     /// Begins the node's own work: interval syncs, sweeps, the rest of a flush that a crash cut short.
@@ -68,7 +70,8 @@ public actor Node {
     public func join(_ membership: ClusterMembership, over transports: [Confined<any Transport>]) async {
         for (coordinator, transport) in zip(coordinators, transports) {
             let opening = CatchUpOpening(
-                settings: settings.catchUp, seed: environment.random.next(), log: environment.log)
+                settings: settings.catchUp, seed: environment.random.next(), log: environment.log,
+                noteLoss: noteLoss)
             await coordinator.join(membership, over: transport, opening)
         }
     }

@@ -11,6 +11,7 @@ struct NodeAssembly {
     var incarnation: UInt64
     var startedUnclean: Bool
     var served: ServedMark
+    var noteLoss: (@Sendable (DataLoss) -> Void)?
     var coordinators: [ReplicaCoordinator] = []
     var replicas: [Replica] = []
     var committer: Committer?
@@ -29,6 +30,8 @@ public struct NodeOpening: Sendable {
     public var acceptsDataLoss = false
     /// Remembers beyond the loss of all data that the node has taken a write: a file in ``path`` unless given.
     public var served: ServedMark?
+    /// Hears, on a worker's loop, of slots whose data may be lost.
+    public var noteLoss: (@Sendable (DataLoss) -> Void)?
 
     public init(kind: BackendKind, backendSettings: BackendSettings = BackendSettings(), path: String) {
         self.kind = kind
@@ -69,6 +72,7 @@ extension Node {
                 settings: settings, environment: environment, backend: backend, directory: directory,
                 incarnation: incarnation, startedUnclean: startedUnclean,
                 served: opening.served ?? (opening.path.isEmpty ? .inMemory() : .file(in: opening.path)))
+            assembly.noteLoss = opening.noteLoss
             try assembly.makeWorkers()
             return Node(assembly)
         } catch {

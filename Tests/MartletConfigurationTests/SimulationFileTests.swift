@@ -16,7 +16,8 @@ import Testing
     @Test func readsAll() throws {
         let text = """
             simulation: s
-            nodes: 1
+            nodes: [1, 5]
+            loose: 7
             workers: 3
             volatile: 0
             durability: [always, none]
@@ -32,6 +33,7 @@ import Testing
             faults: {full-disk: 4, crash: 1}
             """
         let found = try Self.parse(text).get()
+        #expect(found.nodes == [1, 5] && found.loose == 7)
         #expect(found.name == "s" && found.workers == 3 && found.volatile == 0)
         #expect(found.durabilities == [.always, .none])
         #expect(found.faultTime == .seconds(120) && found.livenessTime == .seconds(10))
@@ -53,9 +55,9 @@ import Testing
         arguments: [
             ("nodes: 1\n", ["f:1: simulation: '': missing: a name"]),
             (
-                "simulation: s\nnodes: 2\nfault_time: 60\n",
+                "simulation: s\nnodes: 0\nfault_time: 60\n",
                 [
-                    "f:2: nodes: '2': a whole number from 1 to 1",
+                    "f:2: nodes: '0': a whole number from 1 to 64, or a list of them",
                     "f:3: fault_time: '60': a time from 1000ms to 86400000ms, as in 200ms or 1s",
                 ]
             ),

@@ -5,6 +5,10 @@ public struct SimulationConfiguration: Sendable {
     public var name: String
     public var faultTime: Duration
     public var livenessTime: Duration
+    /// How many nodes a cluster has: each seed draws one.
+    public var nodes: [Int]
+    /// The share of the seeds whose reads need not see the last write, in percent.
+    public var loose: Int
     /// The most worker loops of a node.
     public var workers: Int
     /// What writes are acknowledged at: each seed draws one.
@@ -41,10 +45,12 @@ public struct SimulationConfiguration: Sendable {
 
 /// The settings of a simulation file.
 public enum SimulationFileSettings {
-    /// At the top, beside `durability`, `workload` and `faults`.
+    /// At the top, beside `nodes`, `durability`, `workload` and `faults`.
     public static let top = [
         Setting("simulation", .name, "The simulation's name."),
-        Setting("nodes", .integer(1...1), default: "1", "Nodes of the cluster; one in this release."),
+        Setting(
+            "loose", .integer(0...100), default: "10",
+            "The share of the seeds with R + W <= N, whose reads need not see the last write, in percent."),
         Setting(
             "workers", .integer(1...16), default: "4", "The most worker loops of a node; each seed draws how many."),
         Setting(
@@ -58,6 +64,10 @@ public enum SimulationFileSettings {
             "How long the cluster has, with all faults off, until every key is served again."),
         Setting("longest_fault", .duration(1...600_000), default: "4s", "The longest that a fault lasts."),
     ]
+
+    /// What `nodes` lists, or is: how many nodes a cluster has.
+    public static let nodes = Setting(
+        "nodes", .integer(1...64), default: "1", "Nodes of the cluster, or a list of which each seed draws one.")
 
     /// What `durability` lists.
     public static let durability = "durability"

@@ -13,17 +13,18 @@ struct SimulationReader {
 
     mutating func simulation(_ root: YAMLNode) -> SimulationConfiguration {
         let top = SimulationFileSettings.top
-        let parts = [SimulationFileSettings.durability, "workload", "faults"]
+        let parts = ["nodes", SimulationFileSettings.durability, "workload", "faults"]
         var reader = MappingReader(root, file: file, path: "", known: top.map(\.name) + parts)
         if reader.node("simulation") == nil { reader.fault("simulation", "", "missing: a name") }
         let name = reader.text(top[0]) ?? ""
-        _ = reader.number(top[1])
         var configuration = SimulationConfiguration(
             name: name, faultTime: .milliseconds(reader.number(top[4]) ?? 60_000),
-            livenessTime: .milliseconds(reader.number(top[5]) ?? 60_000), workers: reader.number(top[2]) ?? 4,
+            livenessTime: .milliseconds(reader.number(top[5]) ?? 60_000), nodes: [1],
+            loose: reader.number(top[1]) ?? 10, workers: reader.number(top[2]) ?? 4,
             durabilities: Durability.allCases, volatile: reader.number(top[3]) ?? 15, clients: 6, keys: 60,
             thinkTime: .milliseconds(60), patience: .seconds(3), mix: SimulationFileSettings.requests.map(\.weight),
             longestFault: .milliseconds(reader.number(top[6]) ?? 4000), faults: [])
+        if let node = reader.node("nodes") { configuration.nodes = nodes(node) }
         if let node = reader.node(SimulationFileSettings.durability) {
             configuration.durabilities = durabilities(node)
         }
@@ -31,6 +32,18 @@ struct SimulationReader {
         if let node = reader.node("faults") { configuration.faults = faultRates(node) }
         faults += reader.faults
         return configuration
+    }
+
+    private mutating func nodes(_ node: YAMLNode) -> [Int] {
+        var items = [node]
+        if case .sequence(let list) = node.content { items = list }
+        let counts = items.compactMap { item -> Int? in
+            if let count = item.text.flatMap({ Int($0) }), (1...64).contains(count) { return count }
+            faults.append(Fault(file, item.line, "nodes", item.shown, "a whole number from 1 to 64, or a list of them"))
+            return nil
+        }
+        if items.isEmpty { faults.append(Fault(file, node.line, "nodes", node.shown, "at least one number")) }
+        return counts
     }
 
     private mutating func durabilities(_ node: YAMLNode) -> [Durability] {

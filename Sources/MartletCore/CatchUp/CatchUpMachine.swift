@@ -79,6 +79,8 @@ public struct CatchUpMachine: Sendable {
     private var tables: [(shift: Int, units: [Int32])] = []
     var lastExchange: UInt64 = 0
     var outcome = CatchUpOutcome()
+    /// Units that became caught up at risk and were not told of yet, with whether they were founded.
+    private var atRisk: [(unit: Int, isFounded: Bool)] = []
     var actions: [CatchUpAction] = []
     private var random: UInt64
 
@@ -173,8 +175,16 @@ public struct CatchUpMachine: Sendable {
         needs[unit] = false
         needCount -= 1
         outcome.units += 1
-        if !isSound { outcome.atRisk += 1 }
         if sound[unit].isEmpty { outcome.founded += 1 }
+        guard !isSound else { return }
+        outcome.atRisk += 1
+        atRisk.append((unit, sound[unit].isEmpty))
+    }
+
+    /// The units behind ``CatchUpOutcome/atRisk``, ascending, founded ones or the others; each is told once.
+    public mutating func takeUnitsAtRisk(founded: Bool) -> [Int] {
+        defer { atRisk.removeAll { $0.isFounded == founded } }
+        return atRisk.filter { $0.isFounded == founded }.map(\.unit).sorted()
     }
 
     /// SplitMix64: enough to keep nodes from moving in step.

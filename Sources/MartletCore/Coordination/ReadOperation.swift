@@ -41,7 +41,9 @@ public struct ReadOperation: Hashable, Sendable {
     private var pending = PositionSet()
     /// Of ``pending``, those asked for their record.
     private var pendingData = PositionSet()
-    private var damaged = PositionSet()
+    /// Owners that said that their record is damaged, and those that said that their not knowing proves nothing.
+    public private(set) var damaged = PositionSet()
+    public private(set) var unknowing = PositionSet()
     private var phase = Phase.collecting
     // Once versions differ: whose answers are merged, the version answered, who holds it, who was sent it.
     private var base = PositionSet()
@@ -182,6 +184,7 @@ extension ReadOperation {
         if case .version = reply, !isFull, pendingData.contains(position) { return }
         guard case .version(let version) = reply else {
             drop(position)
+            if case .unknownHere = reply, position < owners { unknowing.insert(position) }
             if case .damaged = reply, position < owners {
                 damaged.insert(position)
                 if phase == .answered { repair(PositionSet(position), &step) }

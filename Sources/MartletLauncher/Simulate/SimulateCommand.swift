@@ -15,7 +15,7 @@ enum SimulateCommand: CommandLineCommand {
         last events, and the fewest faults found that make it fail.
 
         martlet simulate
-        martlet simulate Configs/simulations/one-node.yaml --count 2000
+        martlet simulate Configs/simulations/replicated.yaml --count 2000
         martlet simulate --seed 42
         """
     static let options = [
@@ -58,7 +58,7 @@ enum SimulateCommand: CommandLineCommand {
             return nil
         }
         do throws(ConfigurationFaults) {
-            let kinds = SimulationSettings.oneNodeFaults.rates.map(\.kind.name)
+            let kinds = SimulationSettings.clusterFaults.rates.map(\.kind.name)
             return SimulationSettings(try SimulationConfiguration.parse(Array(text), file: path, kinds: kinds))
         } catch {
             Terminal.error(error.description)
@@ -91,6 +91,8 @@ extension SimulationSettings {
                 longest: configuration.longestFault))
         faultTime = configuration.faultTime
         livenessTime = configuration.livenessTime
+        nodes = configuration.nodes
+        loose = configuration.loose
         workers = 1...configuration.workers
         durabilities = configuration.durabilities
         volatile = configuration.volatile

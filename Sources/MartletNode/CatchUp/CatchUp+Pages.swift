@@ -39,6 +39,7 @@ extension CatchUp {
         scan({ snapshot throws(StorageError) in try stretch.list(snapshot) }) { me, listing in
             guard let page = me.current(node, id) else { return }
             guard let listing else { return me.fail(page) }
+            me.heal(listing.damaged)
             page.listing = listing
             me.send(page, stretch)
         }
@@ -98,7 +99,9 @@ extension CatchUp {
             var isTaken = true
             for (key, record) in zip(taken, contents) {
                 let outcome = withBytes(of: key) { key in
-                    withBytes(of: record) { replication.merge($0, key, replication.ownDurability, commit: &commit) }
+                    withBytes(of: record) {
+                        replication.mergeExchanged($0, key, replication.ownDurability, commit: &commit)
+                    }
                 }
                 if case .refused = outcome { isTaken = false }
             }
@@ -176,7 +179,20 @@ extension CatchUp {
             entries: machine.settings.pageEntries, bytes: machine.settings.pageBytes)
         let listed = listing
         scan({ snapshot throws(StorageError) in try stretch.compare(listed, with: snapshot) }) { me, comparison in
-            me.answer(comparison, header.request, peer)
+            guard let comparison else { return me.answer(nil, header.request, peer) }
+            me.heal(comparison.damaged)
+            // A peer that catches up would take this replica's word for more than it can say.
+            let isSound = comparison.damaged.isEmpty || !me.isAnyInNeed(page.slots, keyspace: page.keyspace, peer.node)
+            me.answer(isSound ? comparison : nil, header.request, peer)
+        }
+    }
+
+    /// Whether a peer said that it is in need of any of some slots.
+    private func isAnyInNeed(_ slots: [Range<Int>], keyspace id: UInt32, _ node: UInt32) -> Bool {
+        guard let keyspace = store.keyspaces.firstIndex(where: { $0.settings.id == id }) else { return false }
+        return machine.units.contains { unit in
+            unit.keyspace == keyspace && slots.contains { $0.overlaps(unit.slots) }
+                && machine.isCaughtUp(node: node, slot: UInt16(unit.slots.lowerBound), keyspace: keyspace) == false
         }
     }
 

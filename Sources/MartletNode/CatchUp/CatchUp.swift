@@ -12,10 +12,13 @@ final class CatchUp {
     var machine: CatchUpMachine
     /// The page under way with each peer.
     var pages: [UInt32: CatchUpPageInFlight] = [:]
+    /// Stored keys of damaged records that other owners are asked about.
+    var healing: Set<[UInt8]> = []
     private(set) var isStopped = false
     private var isMarkedServed = false
     private var counters = CatchUpStatus()
     private let log: Log
+    private let noteLoss: (@Sendable (DataLoss) -> Void)?
     private var timer: (any LoopTimer)?
     private var timerIsFor: UInt64?
 
@@ -24,6 +27,7 @@ final class CatchUp {
         let (store, membership) = (replication.store, replication.membership)
         self.store = store
         log = opening.log
+        noteLoss = opening.noteLoss
         let (worker, workers) = (store.worker, store.settings.workers)
         var units: [CatchUpUnit] = []
         for (index, keyspace) in membership.keyspaces.enumerated() {
@@ -105,8 +109,25 @@ final class CatchUp {
             let count = outcome.atRisk - outcome.founded
             log(.error, "\(count) partitions came up from too few owners that had kept them: writes may be lost")
         }
+        for isFounding in [false, true] { tellLoss(isFounding, hasServed: outcome.hasServed) }
         if machine.needCount == 0 { log(.info, "caught up on all of \(machine.units.count) partitions") }
         keepMark()
+    }
+
+    private func tellLoss(_ isFounding: Bool, hasServed: Bool) {
+        let units = machine.takeUnitsAtRisk(founded: isFounding).map { machine.units[$0] }
+        guard hasServed, let noteLoss else { return }
+        for keyspace in Set(units.map(\.keyspace)).sorted() {
+            let slots = units.filter { $0.keyspace == keyspace }.map(\.slots)
+            noteLoss(DataLoss(keyspace: keyspace, slots: slots, isFounding: isFounding))
+        }
+    }
+
+    /// Notes that a damaged record was replaced by what too few owners held.
+    func tellDamage(_ keyspace: Int, slot: Int) {
+        counters.lost += 1
+        log(.error, "a damaged record of slot \(slot) came back from too few owners: a write may be lost")
+        noteLoss?(DataLoss(keyspace: keyspace, slots: [slot..<slot + 1], isFounding: false, isDamage: true))
     }
 
     /// Puts what is caught up into the data set, with which it is lost or kept.

@@ -7,6 +7,8 @@ struct CatchUpListing: Sendable {
     var digests: [UInt64] = []
     /// The stored key at which it stopped; empty at the end.
     var upTo: [UInt8] = []
+    /// Keys of damaged records; the first few.
+    var damaged: [[UInt8]] = []
 }
 
 /// What a page of a peer is compared into.
@@ -16,6 +18,8 @@ struct CatchUpComparison: Sendable {
     var records: [[UInt8]] = []
     /// The stored key at which it stopped; empty at the end.
     var upTo: [UInt8] = []
+    /// Keys of damaged records; the first few.
+    var damaged: [[UInt8]] = []
 }
 
 /// A stretch of a keyspace's stored keys.
@@ -71,6 +75,8 @@ struct CatchUpStretch: Sendable {
                 listing.keys.append(key.array)
                 listing.digests.append(digest)
                 size += key.byteCount + 10
+            } else if listing.damaged.count < Self.mostDamaged {
+                listing.damaged.append(key.array)
             }
             return .continue
         }
@@ -95,6 +101,7 @@ struct CatchUpStretch: Sendable {
             }
             let isListed = next < listing.keys.count && withBytes(of: listing.keys[next]) { $0.equals(key) }
             let own = Self.digest(record, key, &scratch)
+            if own == nil, comparison.damaged.count < Self.mostDamaged { comparison.damaged.append(key.array) }
             if isListed, own != listing.digests[next] { comparison.wanted.append(next) }
             if own != nil, !isListed || own != listing.digests[next] {
                 comparison.keys.append(key.array)
@@ -107,6 +114,8 @@ struct CatchUpStretch: Sendable {
         if comparison.upTo.isEmpty { comparison.wanted += next..<max(next, listing.keys.count) }
         return comparison
     }
+
+    private static let mostDamaged = 64
 
     /// Nil for a damaged record.
     static func digest(_ record: RawSpan, _ key: RawSpan, _ scratch: inout ByteBuffer) -> UInt64? {

@@ -9,8 +9,8 @@ public struct CatchUpStatus: Sendable, Equatable {
     public var inNeed = 0
     /// Units founded because every owner had lost them.
     public var founded: UInt64 = 0
-    /// Units that came up from fewer sound owners than a write could rely on, in a cluster that had served: what was
-    /// acknowledged may be lost.
+    /// Units, and damaged records, that came up from fewer sound owners than a write could rely on, in a cluster that
+    /// had served: what was acknowledged may be lost.
     public var lost: UInt64 = 0
     /// Pages exchanged at this node's asking.
     public var pages: UInt64 = 0
@@ -29,6 +29,20 @@ struct CatchUpOpening: Sendable {
     var settings: CatchUpSettings
     var seed: UInt64
     var log: Log
+    var noteLoss: (@Sendable (DataLoss) -> Void)?
+}
+
+/// Slots of which fewer owners held on to their data than a write could rely on: what was acknowledged there before
+/// this node's start may be lost.
+public struct DataLoss: Sendable, Equatable {
+    /// The keyspace's index among the node's.
+    public var keyspace: Int
+    /// Ascending.
+    public var slots: [Range<Int>]
+    /// Every owner had lost them: they begin anew with nothing, as a rule.
+    public var isFounding: Bool
+    /// It was a damaged record, which may have been of after the node's start.
+    public var isDamage = false
 }
 
 extension ReplicaCoordinator {

@@ -71,7 +71,7 @@ extension RecordStore {
         }
     }
 
-    private func withHeld(
+    func withHeld(
         _ storedKey: RawSpan, hash: UInt64? = nil, _ body: (RawSpan?) -> Void
     ) throws(StorageError) {
         var isFound = false

@@ -90,15 +90,15 @@ extension ReplicaCoordinator {
         let copy = storedKey.copy()
         return await withCheckedContinuation { continuation in
             do throws(ConsistencyFault) {
-                try replication.read(storedKey: copy, in: keyspace, level: level) { answer, record in
-                    switch answer {
-                    case .value:
-                        continuation.resume(returning: .success(RecordCopy(storedKey: copy, record: record)))
-                    case .noQuorum(let answers, let needed):
+                try replication.read(storedKey: copy, in: keyspace, level: level) { answer, read in
+                    guard case .noQuorum(let answers, let needed) = answer else {
+                        let record = RecordCopy(storedKey: copy, record: read.source)
+                        return continuation.resume(returning: .success(record))
+                    }
+                    replication.readDespiteDamage(read, in: keyspace) { record in
+                        let reply = "NOQUORUM \(answers) of \(needed) owners that are needed answered"
                         continuation.resume(
-                            returning: .failure(
-                                TransactionFailure(
-                                    reply: "NOQUORUM \(answers) of \(needed) owners that are needed answered")))
+                            returning: record.map { .success($0) } ?? .failure(TransactionFailure(reply: reply)))
                     }
                 }
             } catch {
@@ -113,12 +113,14 @@ extension ReplicaCoordinator {
     ) async -> TransactionFailure? {
         var failure: TransactionFailure?
         var applied = 0
+        var isUnknown = false
         for copy in writes.records {
             let outcome = await replicate(copy, keyspace: keyspace, level: level, durability: writes.asked)
             if let outcome { failure = failure ?? outcome } else { applied += 1 }
+            isUnknown = isUnknown || outcome?.reply.hasPrefix("UNKNOWN") == true
         }
         guard let failure, writes.records.count > 1 else { return failure }
-        return applied == 0
+        return applied == 0 && !isUnknown
             ? failure : TransactionFailure(reply: "UNKNOWN \(applied) of \(writes.records.count) applied")
     }
 

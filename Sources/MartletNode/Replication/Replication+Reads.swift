@@ -12,12 +12,12 @@ final class ReadInFlight {
     /// Of several that differed.
     var merged: [UInt8]?
     var deadline: (any LoopTimer)?
-    /// Hears the answer, once, with the record if there is one.
-    var answered: ((ReadAnswer, [UInt8]?) -> Void)?
+    /// Hears the answer, once; ``source`` is the record if there is one.
+    var answered: ((ReadAnswer, ReadInFlight) -> Void)?
 
     init(
         _ operation: ReadOperation, _ places: ReplicaPlaces, storedKey: [UInt8], policy: ConflictPolicy,
-        answered: @escaping (ReadAnswer, [UInt8]?) -> Void
+        answered: @escaping (ReadAnswer, ReadInFlight) -> Void
     ) {
         self.operation = operation
         self.places = places
@@ -41,18 +41,27 @@ extension Replication {
     /// Asks the owners of a key what they hold; `answered` hears it once enough agree or have been brought to.
     func read(
         storedKey: [UInt8], in keyspace: Int, level: ConsistencyLevel?,
-        answered: @escaping (ReadAnswer, [UInt8]?) -> Void
+        answered: @escaping (ReadAnswer, ReadInFlight) -> Void
     ) throws(ConsistencyFault) {
         let settings = membership.keyspaces[keyspace]
+        let owners = settings.ring.replicas
+        let quorum = try Quorum(level ?? settings.read, in: ReplicaPlacement(owners: owners, count: owners))
+        read(storedKey: storedKey, in: keyspace, quorum: quorum, among: PositionSet(0..<owners), answered: answered)
+    }
+
+    /// As ``read(storedKey:in:level:answered:)``, of some owners only.
+    func read(
+        storedKey: [UInt8], in keyspace: Int, quorum: Quorum, among positions: PositionSet,
+        answered: @escaping (ReadAnswer, ReadInFlight) -> Void
+    ) {
+        let settings = membership.keyspaces[keyspace]
         let places = ReplicaPlaces(ofStored: storedKey, in: settings, node: membership.node)
-        let quorum = try Quorum(
-            level ?? settings.read, in: ReplicaPlacement(owners: places.nodes.count, count: places.nodes.count))
         var operation = ReadOperation(
             owners: places.nodes.count, count: places.nodes.count, quorum: quorum, isSloppy: false)
         let slot = withBytes(of: storedKey) { $0.bigEndian(9, as: UInt16.self) }
         let isOwnFit = catchUp?.machine.isCaughtUp(slot: slot, keyspace: keyspace) != false
         let step = operation.start(
-            reachable: reachable(places),
+            reachable: reachable(places).intersection(positions),
             preferring: isOwnFit ? places.own.map { PositionSet($0) } ?? PositionSet() : PositionSet())
         let read = ReadInFlight(operation, places, storedKey: storedKey, policy: settings.policy, answered: answered)
         let id = newRequest()
@@ -71,7 +80,7 @@ extension Replication {
     private func perform(_ step: ReadStep, _ read: ReadInFlight, _ id: UInt64) {
         if step.isAnswered, let answer = read.operation.answer, let answered = read.answered {
             read.answered = nil
-            answered(answer, read.source)
+            answered(answer, read)
         }
         if step.isFinished {
             read.deadline?.cancel()

@@ -31,9 +31,11 @@ extension Replication {
         var commit: UInt64 = 0
         var entries = write.entries()
         while let entry = try entries.next(of: payload) {
+            let (key, record) = (payload.extracting(entry.key), payload.extracting(entry.record))
             outcomes.append(
-                merge(
-                    payload.extracting(entry.record), payload.extracting(entry.key), durability, commit: &commit))
+                header.kind == .catchUpRecords
+                    ? mergeExchanged(record, key, durability, commit: &commit)
+                    : merge(record, key, durability, commit: &commit))
         }
         guard header.request != 0 else { return }
         let results = outcomes

@@ -123,8 +123,9 @@ extension Replication {
     private func mergeHere(_ record: [UInt8], _ storedKey: [UInt8], _ round: WriteRound, _ index: Int, _ own: Int) {
         whenResident([storedKey]) { [self] in
             var commit: UInt64 = 0
+            let durability = max(round.durability, ownDurability)
             let outcome = withBytes(of: storedKey) { key in
-                withBytes(of: record) { merge($0, key, round.durability, commit: &commit) }
+                withBytes(of: record) { merge($0, key, durability, commit: &commit) }
             }
             whenDone(commit) { [self] error in
                 tell(round, index, error == nil ? outcome.event(at: own) : .refused(own, .closed))

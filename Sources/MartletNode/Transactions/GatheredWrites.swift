@@ -5,6 +5,8 @@ public struct RecordCopy: Sendable {
     var storedKey: [UInt8]
     /// Nil if there is none.
     var record: [UInt8]?
+    /// Too few owners hold it intact: what it says is no answer, but a write may stand in its place.
+    var isDamaged = false
 }
 
 /// What a command over the keys of several workers wrote.

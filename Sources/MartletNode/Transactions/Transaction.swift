@@ -32,6 +32,8 @@ public final class Transaction {
 
     /// Copies of the records that a command over several workers runs on, by stored key.
     private var gathered: [[UInt8]: [UInt8]?]?
+    /// Of these, those whose word is no answer.
+    private var damagedCopies: Set<[UInt8]> = []
 
     private struct Effect {
         var keyspace: Int
@@ -114,13 +116,17 @@ public final class Transaction {
     public func begin(keyspace: Int, nowMilliseconds: Int64, over records: [RecordCopy]) {
         begin(keyspace: keyspace, nowMilliseconds: nowMilliseconds)
         gathered = [:]
-        for copy in records { gathered?[copy.storedKey] = .some(copy.record) }
+        for copy in records {
+            gathered?[copy.storedKey] = .some(copy.record)
+            if copy.isDamaged { damagedCopies.insert(copy.storedKey) }
+        }
     }
 
     /// Ends a command over copies: what it wrote, to be committed and then installed at the keys' workers.
     public func endGathered() -> GatheredWrites? {
         defer {
             gathered = nil
+            damagedCopies.removeAll()
             discard()
         }
         guard failure == nil, !hashes.isEmpty else { return nil }
@@ -385,6 +391,7 @@ public final class Transaction {
     /// Reads a record's parts; a damaged one is counted and makes the command's answer unknown.
     private func view(_ record: RawSpan, _ storedKey: RawSpan) -> RecordView? {
         do throws(RecordView.Damage) {
+            if !damagedCopies.isEmpty, damagedCopies.contains(storedKey.array) { throw .damaged }
             return try RecordView(record, storedKey: storedKey)
         } catch {
             store.counters.damaged += 1

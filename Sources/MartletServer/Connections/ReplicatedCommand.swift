@@ -140,8 +140,11 @@ struct ReplicatedCommand: Sendable {
         let failures = replies.filter { $0.first == UInt8(ascii: "-") }
         guard let failure = failures.first else { return joined(name, replies) }
         let isWrite = !["mget", "exists", "touch"].contains(name)
-        if !isWrite || failures.count == replies.count { return failure }
-        return error("UNKNOWN \(replies.count - failures.count) of \(replies.count) applied")
+        if !isWrite { return failure }
+        // As one key's refusal it would say that nothing was applied.
+        let isRefused =
+            failures.count == replies.count && !failures.contains { $0.starts(with: Array("-UNKNOWN".utf8)) }
+        return isRefused ? failure : error("UNKNOWN \(replies.count - failures.count) of \(replies.count) applied")
     }
 
     private func joined(_ name: String, _ replies: [[UInt8]]) -> [UInt8] {

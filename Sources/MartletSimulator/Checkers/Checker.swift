@@ -1,3 +1,4 @@
+internal import MartletCore
 public import MartletRuntime
 
 /// Judges one invariant over what a simulation left.
@@ -21,6 +22,15 @@ public struct Evidence: Sendable {
     public var finals: [History.Key: Final] = [:]
     /// Whether nothing went wrong on purpose.
     public var isFaultFree = false
+    /// Whether several nodes hold replicas: counters are exact only in runs without faults then, and each request's
+    /// coordinator decides by its own clock what has expired.
+    public var isReplicated = false
+    /// Whether every R owners have one among any W.
+    public var readsAreRegular = true
+    /// Whether what a read wrote back is seen by every later read.
+    public var readsGoForward = true
+    /// How much earlier a write may have been made than one that it outweighs, where they need not see each other.
+    public var orderTolerance = Duration.zero
     /// Whether keys that are set together are so at once: where one node holds them all.
     public var setsAreAtomic = true
     /// What servers answered that no server may answer.
@@ -52,11 +62,23 @@ public struct Evidence: Sendable {
         public var from: MonotonicTime
         /// ...since this moment.
         public var at: MonotonicTime
+        /// The slots of the keys concerned, ascending; nil for all.
+        public var slots: [Range<Int>]?
 
-        public init(from: MonotonicTime, at: MonotonicTime) {
+        public init(from: MonotonicTime, at: MonotonicTime, slots: [Range<Int>]? = nil) {
             self.from = from
             self.at = at
+            self.slots = slots
         }
+
+        func concerns(_ slot: Int) -> Bool { slots?.contains { $0.contains(slot) } ?? true }
+    }
+
+    /// The losses that concern a key.
+    func losses(of key: History.Key) -> [Loss] {
+        guard losses.contains(where: { $0.slots != nil }) else { return losses }
+        let slot = key.slot
+        return losses.filter { $0.concerns(slot) }
     }
 
     /// A write in a keyspace that keeps siblings.
@@ -118,4 +140,8 @@ public enum Checkers {
         evidence.timelines = KeyTimeline.all(evidence, Set(History.Key.Family.allCases))
         return all.flatMap { checker in checker.violations(in: evidence).map { "\(checker.name): \($0)" } }
     }
+}
+
+extension History.Key {
+    var slot: Int { withBytes(of: Array(description.utf8)) { Int(Slot.of($0)) } }
 }

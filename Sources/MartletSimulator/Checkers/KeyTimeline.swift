@@ -27,7 +27,8 @@ struct KeyTimeline {
     private(set) var writes: [Write] = []
     private(set) var reads: [Read] = []
     private var byContent: [History.Content: [Int]] = [:]
-    private let losses: [Evidence.Loss]
+    let losses: [Evidence.Loss]
+    private let tolerance: Duration
     /// By how many losses have happened: acknowledged writes that these spared, by their end, each with the latest
     /// begin of those up to it.
     private var settled: [[(returned: MonotonicTime, invoked: MonotonicTime)]] = []
@@ -60,8 +61,8 @@ struct KeyTimeline {
         }
         return Set(writes.keys).union(reads.keys).sorted().map { key in
             KeyTimeline(
-                key, writes: writes[key] ?? [], reads: reads[key] ?? [], losses: evidence.losses,
-                spread: evidence.clockSpread)
+                key, writes: writes[key] ?? [], reads: reads[key] ?? [], losses: evidence.losses(of: key),
+                evidence)
         }
     }
 
@@ -81,9 +82,11 @@ struct KeyTimeline {
     }
 
     private init(
-        _ key: History.Key, writes: [Write], reads: [Read], losses: [Evidence.Loss], spread: Duration
+        _ key: History.Key, writes: [Write], reads: [Read], losses: [Evidence.Loss], _ evidence: Evidence
     ) {
+        let spread = evidence.clockSpread
         self.key = key
+        tolerance = evidence.orderTolerance
         self.reads = reads.sorted { $0.invoked < $1.invoked }
         self.losses = losses
         let start = MonotonicTime(nanoseconds: 0)
@@ -128,7 +131,7 @@ struct KeyTimeline {
         let newest = latestBegin(before: invoked, seenAt: returned)
         if content == .absent {
             let count = absences.partitioningIndex { $0.invoked > returned }
-            guard let newest, count > 0, newest > absences[count - 1].returned else { return nil }
+            guard let newest, count > 0, newest > (absences[count - 1].returned + tolerance) else { return nil }
             return "\(key) read as absent at \(returned.shown), although a write was acknowledged that began at "
                 + "\(newest.shown), and nothing removed it"
         }
@@ -139,13 +142,20 @@ struct KeyTimeline {
         guard let last = possible.map({ writes[$0].returned }).max() else {
             return "\(key) read as \(content) at \(returned.shown), before it was written"
         }
-        guard let newest, newest > last else { return nil }
+        guard let newest, newest > (last + tolerance) else { return nil }
         return "\(key) read as \(content) at \(returned.shown), written until \(last.shown), although a later write, "
             + "begun at \(newest.shown), was acknowledged before the read"
     }
 
     /// The write of a value.
     func write(of content: History.Content) -> Write? { byContent[content]?.first.map { writes[$0] } }
+}
+
+extension MonotonicTime {
+    /// The end of time is not passed.
+    static func + (time: MonotonicTime, duration: Duration) -> MonotonicTime {
+        duration == .zero || time >= MonotonicTime(nanoseconds: .max / 2) ? time : time.advanced(by: duration)
+    }
 }
 
 extension Array {

@@ -5,7 +5,8 @@ public enum RegularReads: Checker {
     public static let name = "I4 regular reads"
 
     public static func violations(in evidence: Evidence) -> [String] {
-        KeyTimeline.all(evidence, [.plain, .expiring, .group]).flatMap { timeline in
+        guard evidence.readsAreRegular else { return [] }
+        return KeyTimeline.all(evidence, [.plain, .expiring, .group]).flatMap { timeline in
             timeline.reads.compactMap { read in
                 if case .foreign = read.content { return nil }
                 return timeline.fault(reading: read.content, from: read.invoked, to: read.returned)
@@ -40,7 +41,7 @@ public enum GreatestStamps: Checker {
 
     public static func violations(in evidence: Evidence) -> [String] {
         KeyTimeline.all(evidence, [.plain]).compactMap { timeline in
-            guard evidence.losses.isEmpty, case .content(let content) = evidence.finals[timeline.key],
+            guard timeline.losses.isEmpty, case .content(let content) = evidence.finals[timeline.key],
                 let kept = timeline.write(of: content)?.stamp
             else { return nil }
             let greatest = timeline.writes.filter(\.isAcknowledged).compactMap { write in
@@ -58,6 +59,7 @@ public enum OwnWrites: Checker {
     public static let name = "I4 read your writes"
 
     public static func violations(in evidence: Evidence) -> [String] {
+        guard evidence.readsAreRegular else { return [] }
         // The same rule as for all reads, over each connection's own writes alone.
         var bySession: [[Int]: [History.Operation]] = [:]
         for operation in evidence.history.operations {
@@ -77,7 +79,8 @@ public enum OwnWrites: Checker {
                     }
                     guard let last = own[key], let source = writes[key]?.write(of: contents[place]),
                         contents[place] != .absent, source.returned < last.invoked,
-                        !evidence.losses.contains(where: { last.returned >= $0.from && $0.at <= operation.returned })
+                        writes[key]?.losses.contains(where: { last.returned >= $0.from && $0.at <= operation.returned })
+                            == false
                     else { continue }
                     found.append(
                         "\(key): client \(session[0]) read \(contents[place]) at \(operation.returned.shown), older "
@@ -94,8 +97,9 @@ public enum ForwardReads: Checker {
     public static let name = "I4 reads never go backwards"
 
     public static func violations(in evidence: Evidence) -> [String] {
-        KeyTimeline.all(evidence, [.plain, .expiring, .group]).flatMap { timeline in
-            Reappearance.all(of: timeline, evidence.losses) { $0.content != .absent }.map { found in
+        guard evidence.readsGoForward else { return [] }
+        return KeyTimeline.all(evidence, [.plain, .expiring, .group]).flatMap { timeline in
+            Reappearance.all(of: timeline, evidence) { $0.content != .absent }.map { found in
                 "\(timeline.key) was read as \(found.value), then as \(found.between.content) at "
                     + "\(found.between.returned.shown), then as \(found.value) again at \(found.again.shown)"
             }
@@ -108,8 +112,9 @@ public enum NoResurrection: Checker {
     public static let name = "I6 no resurrection"
 
     public static func violations(in evidence: Evidence) -> [String] {
-        KeyTimeline.all(evidence, [.plain, .expiring, .group]).flatMap { timeline in
-            Reappearance.all(of: timeline, evidence.losses) { $0.content == .absent }.map { found in
+        guard evidence.readsGoForward else { return [] }
+        return KeyTimeline.all(evidence, [.plain, .expiring, .group]).flatMap { timeline in
+            Reappearance.all(of: timeline, evidence) { $0.content == .absent }.map { found in
                 "\(timeline.key) held \(found.value), was read as absent at \(found.between.returned.shown), and as "
                     + "\(found.value) again at \(found.again.shown)"
             }
@@ -125,7 +130,7 @@ struct Reappearance {
 
     /// O(reads log reads) for a key.
     static func all(
-        of timeline: KeyTimeline, _ losses: [Evidence.Loss], between isBetween: (KeyTimeline.Read) -> Bool
+        of timeline: KeyTimeline, _ evidence: Evidence, between isBetween: (KeyTimeline.Read) -> Bool
     ) -> [Reappearance] {
         /// From when a value was surely there, and until when it was still read.
         struct Span {
@@ -148,17 +153,28 @@ struct Reappearance {
             seen[read.content] = span
         }
         let spans = seen.values.filter { span in
-            span.from < span.to && !losses.contains { $0.at >= span.from && $0.from <= span.to }
+            span.from < span.to && !timeline.losses.contains { $0.at >= span.from && $0.from <= span.to }
         }.sorted { ($0.from, $0.to) < ($1.from, $1.to) }
         var found: [Reappearance] = []
         for read in timeline.reads where isBetween(read) {
             let count = spans.partitioningIndex { $0.from >= read.invoked }
             guard
-                let span = spans[..<count].last(where: { $0.content != read.content && $0.to > read.returned })
+                let span = spans[..<count].last(where: { $0.content != read.content && $0.to > read.returned }),
+                !timeline.isExpired(span.content, by: read, evidence)
             else { continue }
             found.append(Reappearance(value: span.content, between: read, again: span.to))
         }
         return found
+    }
+}
+
+extension KeyTimeline {
+    /// Whether a read may have seen a value as expired that others, whose clocks are behind, see as live.
+    fileprivate func isExpired(_ content: History.Content, by read: Read, _ evidence: Evidence) -> Bool {
+        guard evidence.isReplicated, evidence.clockSpread > .zero, read.content == .absent,
+            let write = write(of: content), let expiry = write.expiry
+        else { return false }
+        return read.returned >= write.invoked.advanced(by: max(.zero, expiry - evidence.clockSpread))
     }
 }
 

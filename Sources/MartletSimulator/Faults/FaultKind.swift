@@ -35,6 +35,29 @@ public struct FaultKind: Hashable, Comparable, Sendable, Codable, CustomStringCo
     public static let connectionReset = FaultKind("connection-reset")
     /// Segments of streams travel long.
     public static let slowNetwork = FaultKind("slow-network")
+
+    // Of clusters of several nodes.
+
+    /// All nodes die and start again when the fault ends.
+    public static let crashAll = FaultKind("crash-all")
+    /// A node's process dies and its disk is emptied.
+    public static let wipe = FaultKind("wipe")
+    /// The nodes are parted into two groups that do not hear of each other.
+    public static let partition = FaultKind("partition")
+    /// A node is cut off from all others.
+    public static let isolation = FaultKind("isolation")
+    /// What a node sends to some others, or they to it, does not arrive.
+    public static let oneWay = FaultKind("one-way")
+    /// A node is cut off and let back again and again.
+    public static let flapping = FaultKind("flapping")
+    /// Links break, each turn's messages with a small probability; what was on its way is lost.
+    public static let linkBreaks = FaultKind("link-breaks")
+    /// Messages between nodes travel long.
+    public static let slowLinks = FaultKind("slow-links")
+    /// Some ways between nodes are slowed down.
+    public static let clog = FaultKind("clog")
+    /// Nodes are cut off one by one and let back in another order.
+    public static let swizzle = FaultKind("swizzle")
 }
 
 /// One fault of a plan.

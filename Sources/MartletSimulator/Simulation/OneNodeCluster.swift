@@ -29,6 +29,10 @@ public final class OneNodeCluster: SimulatedCluster, @unchecked Sendable {  // c
     }
 
     public var clientAddresses: [SocketAddress] { [address] }
+    public let nodeCount = 1
+
+    /// It has nobody to agree with.
+    public func settle(within limit: Duration, _ done: @escaping (Bool) -> Void) { done(true) }
 
     func count(_ path: String, _ times: Int = 1) { rarePaths[path, default: 0] += times }
 
@@ -147,13 +151,7 @@ public final class OneNodeCluster: SimulatedCluster, @unchecked Sendable {  // c
     public func testify(_ evidence: inout Evidence) {
         evidence.losses = losses.sorted { $0.at < $1.at }
         evidence.clockSpread = .microseconds(skews.upperBound - skews.lowerBound)
-        for name in disk.damagedKeys {
-            let words = String(decoding: name, as: UTF8.self).split(separator: "-")
-            guard words.count == 2, let family = History.Key.Family(rawValue: String(words[0])),
-                let index = Int(words[1])
-            else { continue }
-            evidence.damagedKeys.insert(History.Key(family, index))
-        }
+        evidence.damagedKeys.formUnion(disk.damagedKeys.compactMap { History.Key(wire: $0) })
         let counters = disk.counters
         count("batch refused by a full disk", counters.refusals)
         count("sync failed", counters.failedSyncs)

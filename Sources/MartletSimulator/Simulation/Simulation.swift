@@ -38,27 +38,47 @@ public final class Simulation {
         self.settings = settings
         executor = SimulationExecutor(seed: seed)
         let random = executor.random
-        let choices = WorldChoices(settings, random: random.split())
         network = SimulatedNetwork(executor)
-        let node = OneNodeCluster(executor: executor, network: network, choices: choices)
-        node.disk.plantedBug = settings.plantedBug
-        cluster = node
+        let drawn = Self.drawCluster(settings, executor, network, random.split())
+        cluster = drawn.cluster
         injector = FaultInjector(executor)
         var load = settings.workload
-        load.skew = choices.skew
-        load.thinkTime = choices.thinkTime
+        load.skew = drawn.skew
+        load.thinkTime = drawn.thinkTime
         workload = Workload(load, random: random.split())
         clients = SimulatedEnvironment.make(on: executor, network: network, workers: 1)
         var possible = settings.faults
-        possible.rates.removeAll { !node.canMeet($0.kind) }
-        let drawn = FaultPlan.draw(possible, nodes: 1, span: settings.faultTime, random: random.split())
-        plan = faults.map { FaultPlan($0) } ?? drawn
-        result = SimulationResult(seed: seed, world: choices.shown, plan: plan.faults)
+        possible.rates.removeAll { !drawn.cluster.canMeet($0.kind) }
+        let ownPlan = FaultPlan.draw(
+            possible, nodes: drawn.cluster.nodeCount, span: settings.faultTime, random: random.split())
+        plan = faults.map { FaultPlan($0) } ?? ownPlan
+        result = SimulationResult(seed: seed, world: drawn.shown, plan: plan.faults)
+    }
+
+    private typealias Drawn = (cluster: any SimulatedCluster, skew: Double, thinkTime: Duration, shown: String)
+
+    /// The cluster that the file asks for, and what else its seed draws.
+    private static func drawCluster(
+        _ settings: SimulationSettings, _ executor: SimulationExecutor, _ network: SimulatedNetwork,
+        _ random: SeededRandomSource
+    ) -> Drawn {
+        guard settings.isReplicated else {
+            let choices = WorldChoices(settings, random: random)
+            let node = OneNodeCluster(executor: executor, network: network, choices: choices)
+            node.disk.plantedBug = settings.plantedBug
+            return (node, choices.skew, choices.thinkTime, choices.shown)
+        }
+        let choices = ReplicatedChoices(settings, random: random)
+        let cluster = ReplicatedCluster(
+            executor: executor, network: network, choices: choices, plantedBug: settings.plantedBug)
+        return (cluster, choices.skew, choices.thinkTime, choices.shown)
     }
 
     private func run() -> SimulationResult {
         cluster.register(with: injector)
         cluster.start()
+        // Counters are exact while all agree on who coordinates, which takes a cluster that has found together.
+        if plan.faults.isEmpty { settle() }
         injector.begin(plan)
         let random = executor.random.split()
         for number in 0..<workload.settings.clients { startClient(number, random.split()) }
@@ -87,6 +107,16 @@ public final class Simulation {
 
     // MARK: The liveness phase
 
+    /// Lets the cluster come to rest; what it has not reached by then its evidence says.
+    private func settle() {
+        var isSettled: Bool?
+        cluster.settle(within: settings.livenessTime) { isSettled = $0 }
+        let deadline = executor.now.advanced(by: settings.livenessTime + .seconds(10))
+        _ = executor.run { isSettled != nil || executor.now > deadline }
+        guard isSettled != true else { return }
+        complaints.append("the cluster has not come to rest in \(settings.livenessTime.shown)")
+    }
+
     /// All is off: a write must be taken and every key be read, again and again until it is answered.
     private func recover(_ random: SeededRandomSource) {
         let script = workload.readsOfAll()
@@ -100,9 +130,11 @@ public final class Simulation {
                 if note(operation) { place += 1 }
             },
             complain: { [unowned self] in complaints.append($0) })
-        let deadline = executor.now.advanced(by: settings.livenessTime)
+        var deadline = executor.now.advanced(by: settings.livenessTime)
         // What is read at last must not race with a request that was drawn while the faults were on.
         _ = executor.run { workers.allSatisfy(\.hasEnded) || executor.now > deadline }
+        settle()
+        deadline = executor.now.advanced(by: settings.livenessTime)
         clients.loops[0].schedule(after: .milliseconds(1)) { client.start() }
         _ = executor.run { client.hasEnded || executor.now > deadline }
         if place < script.count {
@@ -158,8 +190,15 @@ public final class Simulation {
     /// What to read first of a seed that failed, in the order of time: the last operations on the keys that the first
     /// violation names, and the faults; then the last of all operations.
     private func lastEvents(_ count: Int) -> [String] {
-        let words = Set((result.violations.first ?? "").split { " :,[]".contains($0) }.map(String.init))
-        let named = history.operations.filter { $0.keys.contains { words.contains($0.description) } }
+        let texts = (result.violations.first ?? "").split { " :,[]".contains($0) }.map(String.init)
+        let words = Set(texts)
+        // The first time that it tells of; what came long after it explains nothing.
+        let moment = texts.compactMap { $0.hasSuffix("s") ? Double($0.dropLast()) : nil }.first ?? .infinity
+        let end = moment < 1e6 ? Int64((moment + 1.5) * 1e9) : .max
+        let last = MonotonicTime(nanoseconds: UInt64(end))
+        let named = history.operations.filter { operation in
+            operation.returned <= last && operation.keys.contains { words.contains($0.description) }
+        }
         let faults = injector.log.map { (time: $0.time, text: "\($0.time.shown) fault \($0.text)") }
         func lines(_ operations: ArraySlice<History.Operation>) -> [String] {
             let events = operations.map { (time: $0.returned, text: "\($0)") }

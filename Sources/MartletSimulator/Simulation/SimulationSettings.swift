@@ -9,6 +9,14 @@ public struct SimulationSettings: Sendable {
     public var livenessTime = Duration.seconds(60)
     public var workload = Workload.Settings()
     public var faults: FaultPlan.Settings
+    /// How many nodes a cluster has, one of them for each seed; ``isReplicated`` says what kind of cluster it is.
+    public var nodes = [1]
+    /// Whether the nodes are ones of a cluster, be it of one node, with replicas of each key.
+    public var isReplicated: Bool { nodes != [1] }
+    /// The share of the seeds whose reads need not see the last write (R + W <= N), in percent.
+    public var loose = 10
+    /// The share of the seeds whose keyspace keeps siblings.
+    public var siblings = 0.3
     /// Worker loops of a node.
     public var workers = 1...4
     /// What writes are acknowledged at, one of them for each seed.
@@ -29,6 +37,21 @@ public struct SimulationSettings: Sendable {
         (.writeError, 6), (.readError, 10), (.bitFlip, 10), (.clockJump, 6), (.clockDrift, 4), (.connectionReset, 20),
         (.slowNetwork, 4),
     ])
+
+    /// The faults that a cluster can meet, each at most so often a simulated minute, whatever its size.
+    public static let clusterFaults = FaultPlan.Settings(
+        rates: oneNodeFaults.rates + [
+            (.crashAll, 2), (.wipe, 4), (.partition, 6), (.isolation, 6), (.oneWay, 6), (.flapping, 4),
+            (.linkBreaks, 6), (.slowLinks, 4), (.clog, 6), (.swizzle, 4),
+        ])
+
+    /// Clusters of several nodes, with all that can befall them.
+    public static let replicated = {
+        var settings = SimulationSettings(name: "replicated", faults: clusterFaults)
+        settings.nodes = [1, 2, 3, 3, 3, 4, 5, 5, 6, 7]
+        settings.workers = 1...3
+        return settings
+    }()
 
     /// One node alone, with all that can befall it.
     public static let oneNode = SimulationSettings(name: "one-node", faults: oneNodeFaults)

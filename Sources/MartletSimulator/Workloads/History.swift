@@ -26,6 +26,15 @@ public struct History: Sendable {
             self.index = index
         }
 
+        /// Nil if the bytes are no workload's key.
+        init?(wire bytes: [UInt8]) {
+            let words = String(decoding: bytes, as: UTF8.self).split(separator: "-")
+            guard words.count == 2, let family = Family(rawValue: String(words[0])), let index = Int(words[1]) else {
+                return nil
+            }
+            self.init(family, index)
+        }
+
         /// As on the wire.
         public var description: String { "\(family.rawValue)-\(index)" }
 

@@ -1,0 +1,129 @@
+internal import MartletCore
+internal import MartletRuntime
+
+/// Records that too few owners hold intact.
+extension Replication {
+    /// What is left of a record that no quorum could be read of because owners hold it damaged; nil if that is not why,
+    /// or if an owner that may hold it intact does not answer.
+    func readDespiteDamage(_ read: ReadInFlight, in keyspace: Int, _ done: @escaping (RecordCopy?) -> Void) {
+        let others = read.operation.ownerSet.subtracting(read.operation.damaged)
+        guard !read.operation.damaged.isEmpty else { return done(nil) }
+        let isShort = !read.operation.quorum.isMet(by: others)
+        let storedKey = read.storedKey
+        let damaged: [UInt8] = [0]  // no record: it reads as a damaged one
+        guard !others.isEmpty else {
+            return done(RecordCopy(storedKey: storedKey, record: damaged, isDamaged: true))
+        }
+        self.read(storedKey: storedKey, in: keyspace, quorum: Quorum(needed: others.count), among: others) {
+            answer, read in
+            guard case .value = answer else { return done(nil) }
+            let record = read.source ?? (isShort ? damaged : nil)
+            done(RecordCopy(storedKey: storedKey, record: record, isDamaged: isShort))
+        }
+    }
+
+    /// As ``merge(_:_:_:commit:)``, of what one peer holds: that is not enough to stand in the place of a damaged
+    /// record, which may have been a later one that the peer missed.
+    func mergeExchanged(
+        _ record: RawSpan, _ storedKey: RawSpan, _ durability: Durability, commit: inout UInt64
+    ) -> ReplicaWriteReply.Outcome {
+        guard let catchUp, catchUp.isCaughtUp(storedKey), store.isDamaged(storedKey) else {
+            return merge(record, storedKey, durability, commit: &commit)
+        }
+        catchUp.heal([storedKey.array])
+        return .acknowledged(durability.asReplicaDurability, stamp: 0)
+    }
+}
+
+extension CatchUp {
+    /// Records that are healed at once at most; what is left the next pass finds.
+    private static let healingLimit = 64
+
+    func isCaughtUp(_ storedKey: RawSpan) -> Bool {
+        guard let keyspace = store.keyspace(ofStored: storedKey) else { return false }
+        return machine.isCaughtUp(slot: storedKey.bigEndian(9, as: UInt16.self), keyspace: keyspace)
+    }
+
+    /// Has other owners say what stands in the place of damaged records: as many as it takes for a replica that lost
+    /// its data to count again, or all there are.
+    func heal(_ storedKeys: [[UInt8]]) {
+        for key in storedKeys where healing.count < Self.healingLimit && withBytes(of: key, isCaughtUp) {
+            guard healing.insert(key).inserted else { continue }
+            replication.whenResident([key]) { [self] in beginHealing(key) }
+        }
+    }
+
+    private func beginHealing(_ key: [UInt8]) {
+        guard !isStopped, let held = try? withBytes(of: key, { key throws(StorageError) in try store.held(key) }) else {
+            return endHealing(key)
+        }
+        switch held {
+        case .none: endHealing(key)
+        case .record(let record, _):  // what is in memory is sound, what is stored under it is not
+            _ = try? withBytes(of: key) { key throws(StorageError) in
+                try withBytes(of: record) { record throws(StorageError) in
+                    try store.replace(key, with: record, durability: replication.ownDurability)
+                }
+            }
+            endHealing(key)
+        case .damaged: askOthers(key, without: PositionSet())
+        }
+    }
+
+    private func endHealing(_ key: [UInt8]) { healing.remove(key) }
+
+    /// - Parameter mute: owners that are known not to know.
+    private func askOthers(_ key: [UInt8], without mute: PositionSet) {
+        let slot = withBytes(of: key) { $0.bigEndian(9, as: UInt16.self) }
+        guard !isStopped, let keyspace = withBytes(of: key, { store.keyspace(ofStored: $0) }),
+            let unit = machine.unit(ofSlot: slot, keyspace: keyspace)
+        else { return endHealing(key) }
+        let places = ReplicaPlaces(of: slot, in: replication.membership.keyspaces[keyspace], node: machine.node)
+        var others = PositionSet(0..<places.nodes.count).subtracting(mute)
+        if let own = places.own { others.remove(own) }
+        let needed = min(machine.units[unit].needed, others.count)
+        let isAtRisk = needed < machine.units[unit].needed
+        guard needed > 0 else { return replace(key, with: nil, keyspace, isAtRisk: true) }
+        replication.read(storedKey: key, in: keyspace, quorum: Quorum(needed: needed), among: others) {
+            [self] answer, read in
+            if case .value = answer { return replace(key, with: read.source, keyspace, isAtRisk: isAtRisk) }
+            let more = read.operation.damaged.union(read.operation.unknowing).union(mute)
+            if more == mute { endHealing(key) } else { askOthers(key, without: more) }
+        }
+    }
+
+    private func replace(_ key: [UInt8], with record: [UInt8]?, _ keyspace: Int, isAtRisk: Bool) {
+        replication.whenResident([key]) { [self] in
+            defer { endHealing(key) }
+            guard !isStopped, withBytes(of: key, { store.isDamaged($0) }) else { return }
+            withBytes(of: key) { key in
+                var commit: UInt64 = 0
+                if let record {
+                    _ = withBytes(of: record) { replication.merge($0, key, replication.ownDurability, commit: &commit) }
+                } else {
+                    _ = try? store.replace(key, with: nil, durability: replication.ownDurability)
+                }
+                if isAtRisk { tellDamage(keyspace, slot: Int(key.bigEndian(9, as: UInt16.self))) }
+            }
+        }
+    }
+}
+
+extension RecordStore {
+    /// Whether a record is held that cannot be read; it is resident unless the store works inline.
+    func isDamaged(_ storedKey: RawSpan) -> Bool {
+        var isDamaged = false
+        try? withHeld(storedKey) { record in
+            guard let record else { return }
+            isDamaged = (try? RecordView(record, storedKey: storedKey)) == nil
+        }
+        return isDamaged
+    }
+
+    /// Puts a record, or nothing, in the place of what is stored.
+    func replace(_ storedKey: RawSpan, with record: RawSpan?, durability: Durability) throws(StorageError) {
+        var batch = WriteBatch()
+        if let record { batch.put(storedKey, record) } else { batch.delete(storedKey) }
+        _ = try apply(&batch, hashes: [isInline ? 0 : hash(ofStored: storedKey)], durability: durability)
+    }
+}

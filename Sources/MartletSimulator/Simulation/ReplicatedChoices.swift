@@ -1,0 +1,89 @@
+internal import MartletCore
+internal import MartletNode
+internal import MartletRuntime
+
+/// What one seed drew for a cluster of several nodes: of extremes more often than not.
+struct ReplicatedChoices {
+    /// What a node keeps its data on.
+    struct Storage {
+        var disk: SimulatedDisk.Settings
+        var durability: Durability
+        var cacheBytes: Int
+
+        /// Whether what it acknowledged outlives a crash.
+        var isSafe: Bool { !disk.isVolatile && durability == .always }
+
+        var shown: String { disk.isVolatile ? "memory" : durability.name }
+    }
+
+    /// By node.
+    var storages: [Storage]
+    var racks: [Int]
+    /// N, R and W.
+    var replicas: Int
+    var read: Int
+    var write: Int
+    /// Of each node.
+    var workers: Int
+    var partitions: Int
+    var policy: ConflictPolicy
+    var catchUp: CatchUpSettings
+    var skew: Double
+    var thinkTime: Duration
+
+    var nodes: Int { storages.count }
+    /// Whether every R owners have one among any W.
+    var isStrict: Bool { read + write > replicas }
+    /// Whether any two reads of R owners share one, so that what one wrote back the next sees.
+    var readsMeet: Bool { read * 2 > replicas }
+
+    init(_ settings: SimulationSettings, random: SeededRandomSource) {
+        let nodes = settings.nodes[random.below(settings.nodes.count)]
+        let rackCount = [1, 1, 2, 3][random.below(4)]
+        racks = (0..<nodes).map { $0 % rackCount }
+        replicas = min(nodes, [3, 3, 3, 3, 2, 5, 1][random.below(7)])
+        let majority = replicas / 2 + 1
+        (read, write) = (majority, majority)
+        switch random.below(100) {
+        case ..<settings.loose where replicas > 1:
+            read = 1 + random.below(replicas - 1)
+            write = 1 + random.below(replicas - read)
+        case 70...:
+            read = 1 + random.below(replicas)
+            write = replicas - read + 1 + random.below(read)
+        default: break
+        }
+        let span = min(settings.workers.upperBound, 3)
+        workers = [1, 1, 1 + random.below(span)][random.below(3)]
+        partitions = [64, 256][random.below(2)]
+        policy = random.happens(settings.siblings) ? .siblings : .latest
+        storages = Self.storages(nodes, settings, random)
+        catchUp = CatchUpSettings()
+        catchUp.period = [2_000_000_000, 10_000_000_000][random.below(2)]
+        catchUp.pageEntries = [3, 512][random.below(2)]
+        catchUp.pageUnits = [16, 2048][random.below(2)]
+        skew = [0, 0.99, 1.5][random.below(3)]
+        thinkTime = settings.workload.thinkTime / [1, 1, 2][random.below(3)]
+    }
+
+    /// All in memory, all on disks, or some of each.
+    private static func storages(
+        _ nodes: Int, _ settings: SimulationSettings, _ random: SeededRandomSource
+    ) -> [Storage] {
+        let kind = random.below(100)
+        let cacheBytes = [0, 16 << 10, 64 << 20][random.below(3)]
+        return (0..<nodes).map { _ in
+            let isVolatile =
+                kind < settings.volatile ? true : kind < 2 * settings.volatile ? random.happens(0.5) : false
+            let level = settings.durabilities[random.below(settings.durabilities.count)]
+            return Storage(
+                disk: SimulatedDisk.Settings(isVolatile: isVolatile, readsMayBlock: random.happens(0.5)),
+                durability: isVolatile ? .none : level, cacheBytes: cacheBytes)
+        }
+    }
+
+    var shown: String {
+        "\(nodes) nodes on \(storages.map(\.shown).joined(separator: ", ")), N=\(replicas) R=\(read) W=\(write), "
+            + "\(workers) workers, \(Set(racks).count) racks, Q=\(partitions), \(policy), skew \(skew)"
+    }
+}

@@ -1,0 +1,51 @@
+internal import MartletCore
+internal import MartletNode
+internal import MartletRuntime
+
+/// What to read of replicas that have not become equal.
+extension ReplicatedCluster {
+    /// Of each key that owners hold differently, or not intact, what each holds; a few at most.
+    func differences() -> [String] {
+        var held: [[UInt8]: [UInt32: [UInt8]]] = [:]
+        for node in nodes {
+            guard let snapshot = try? node.running?.node.backend.snapshot() else { continue }
+            let (lower, upper) = ([StoredKey.Class.data.rawValue], [StoredKey.Class.data.rawValue + 1])
+            _ = try? withBytes(of: lower) { lower throws(StorageError) in
+                try withBytes(of: upper) { upper throws(StorageError) in
+                    try snapshot.scan(from: lower, to: upper) { key, record in
+                        held[key.array, default: [:]][node.id] = record.array
+                        return .continue
+                    }
+                }
+            }
+        }
+        let keys = held.keys.sorted { $0.lexicographicallyPrecedes($1) }
+        return keys.compactMap { difference($0, held[$0] ?? [:]) }.prefix(4).map { $0 }
+    }
+
+    private func difference(_ key: [UInt8], _ records: [UInt32: [UInt8]]) -> String? {
+        let slot = withBytes(of: key) { $0.bigEndian(9, as: UInt16.self) }
+        let owners = ring.owners(ofSlot: slot).map { ring.members[$0].id }.sorted()
+        let texts = owners.map { (id: $0, text: records[$0].map { shown($0, key) } ?? "nothing") }
+        guard Set(texts.map(\.text)).count > 1 else { return nil }
+        let name = String(decoding: key.dropFirst(StoredKey.prefixLength), as: UTF8.self)
+        return "\(name) differs: " + texts.map { "node \($0.id) holds \($0.text)" }.joined(separator: "; ")
+    }
+
+    private func shown(_ record: [UInt8], _ key: [UInt8]) -> String {
+        withBytes(of: record) { record in
+            withBytes(of: key) { key in
+                guard let view = try? RecordView(record, storedKey: key),
+                    let digest = try? RecordDigest.digest(of: record, storedKey: key)
+                else { return "a damaged record" }
+                var cursor = ByteCursor(at: RecordFormat.headerLength)
+                let context = (try? VersionVector(decoding: record, at: &cursor))?.entries ?? []
+                let dots = context.map {
+                    "\($0.actor.node).\($0.actor.incarnation % 1000).\($0.actor.birth):\($0.counter)"
+                }
+                return "\(view.siblingCount) siblings, stamp \(view.stamp), digest \(digest % 1_000_000), "
+                    + "context \(dots.joined(separator: " "))"
+            }
+        }
+    }
+}
