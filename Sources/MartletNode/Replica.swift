@@ -192,6 +192,8 @@ public actor Replica {
         defer { activities -= 1 }
         while !isStopping {
             await pause(.milliseconds(100))
+            // Of a key with replicas, an expired value is a tombstone as it stands: there is nothing to erase.
+            guard !store.isReplicated else { continue }
             for index in store.keyspaces.indices where !isStopping && store.failure == nil {
                 guard store.keyspaces[index].totals.expiring.load(ordering: .relaxed) > 0 else { continue }
                 await sweepStep(keyspace: index)

@@ -78,7 +78,7 @@ public enum OwnWrites: Checker {
                         continue
                     }
                     guard let last = own[key], let source = writes[key]?.write(of: contents[place]),
-                        contents[place] != .absent, source.returned < last.invoked,
+                        contents[place] != .absent, isOlder(source, last.invoked, session, evidence),
                         writes[key]?.losses.contains(where: { last.returned >= $0.from && $0.at <= operation.returned })
                             == false
                     else { continue }
@@ -89,6 +89,15 @@ public enum OwnWrites: Checker {
             }
         }
         return found
+    }
+
+    /// Whether a write was over before a connection's own began, and cannot outweigh it by its stamp.
+    private static func isOlder(
+        _ source: KeyTimeline.Write, _ begin: MonotonicTime, _ session: [Int], _ evidence: Evidence
+    ) -> Bool {
+        // What one connection writes goes through one node, whose stamps only grow.
+        let isOwn = [source.client, source.session] == session
+        return source.returned + (isOwn ? .zero : evidence.orderTolerance) < begin
     }
 }
 
