@@ -74,6 +74,7 @@ public actor Node {
                 noteLoss: noteLoss)
             await coordinator.join(membership, over: transport, opening)
         }
+        for worker in coordinators.indices { await coordinators[worker].raiseGenerations(of: self, worker) }
     }
 
     private func scheduleSync() {
@@ -91,20 +92,6 @@ public actor Node {
     /// The worker that a key belongs to.
     public nonisolated func worker(of key: RawSpan) -> Int {
         Partition.worker(of: key, workers: coordinators.count, partitions: settings.partitions)
-    }
-
-    /// Empties a keyspace: raises its generation, durably, on every worker, and erases the old one in the background.
-    public func flush(keyspace: Int) async throws(StorageError) {
-        let totals = await replicas[0].totals(keyspace: keyspace)
-        let generation = await replicas[0].generation(keyspace: keyspace) + 1
-        for replica in replicas { await replica.settled() }
-        try await replicas[0].recordGeneration(generation, keyspace: keyspace)
-        for replica in replicas { await replica.enter(generation: generation, keyspace: keyspace) }
-        totals.records.store(0, ordering: .relaxed)
-        totals.expiring.store(0, ordering: .relaxed)
-        totals.isKnown.store(true, ordering: .relaxed)
-        let replica = replicas[0]
-        environment.spawn("reclaim") { await replica.reclaim(keyspace: keyspace) }
     }
 
     /// Records of a keyspace, counted if their number is not known.

@@ -157,13 +157,8 @@ extension NodeAssembly {
             states.append(state)
             guard let snapshot else { continue }
             var known: UInt64?
-            _ = try withBytes(of: StoredKey.meta("generation/\(keyspace.id)")) { key throws(StorageError) in
-                try snapshot.read(key) { value in
-                    if value.byteCount == 4 {
-                        states[states.count - 1].generation = value.littleEndian(0, as: UInt32.self)
-                    }
-                }
-            }
+            let generation = try RecordStore.recordedGeneration(ofKeyspace: keyspace.id, in: snapshot)
+            states[states.count - 1].generation = max(1, generation)
             _ = try withBytes(of: StoredKey.meta("count/\(keyspace.id)")) { key throws(StorageError) in
                 try snapshot.read(key) { if $0.byteCount == 8 { known = $0.littleEndian(0, as: UInt64.self) } }
             }

@@ -121,17 +121,17 @@ public actor Replica {
 
     /// Puts a keyspace's next generation into the backend, as durable as it can be; the first step of a flush.
     func recordGeneration(_ generation: UInt32, keyspace: Int) async throws(StorageError) {
-        let key = StoredKey.meta("generation/\(store.keyspaces[keyspace].settings.id)")
-        var value = ByteBuffer(capacity: 4)
-        value.append(littleEndian: generation)
-        let bytes = value.copy()
-        try await commitOwn(durability: store.backend.properties.maximumDurability) { batch in
-            withBytes(of: key) { key in withBytes(of: bytes) { batch.put(key, $0) } }
+        do throws(StorageError) {
+            try await store.finished(try store.record(generation: generation, keyspace: keyspace))
+        } catch {
+            store.recordedGenerations[keyspace] = store.keyspaces[keyspace].generation
+            throw error
         }
     }
 
-    /// Serves the keyspace under another generation from now on; the second step.
-    func enter(generation: UInt32, keyspace: Int) { store.keyspaces[keyspace].generation = generation }
+    /// Serves the keyspace under another generation from now on, unless it serves it under a later one; the second
+    /// step.
+    func enter(generation: UInt32, keyspace: Int) { store.enter(generation: generation, keyspace: keyspace) }
 
     /// Erases the records of former generations, a few at a time.
     func reclaim(keyspace: Int) async {
@@ -252,6 +252,8 @@ public actor Replica {
 
     func totals(keyspace: Int) -> KeyspaceTotals { store.keyspaces[keyspace].totals }
     func generation(keyspace: Int) -> UInt32 { store.keyspaces[keyspace].generation }
+    /// By keyspace; nil if the backend takes no writes any more.
+    var generations: [UInt32]? { store.failure == nil ? store.keyspaces.map(\.generation) : nil }
 
     /// Keeps the counts, where known, for the start after an orderly close.
     func recordCounts(_ counts: [Int?], marksClose: Bool) async throws(StorageError) {

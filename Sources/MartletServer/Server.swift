@@ -12,6 +12,8 @@ public struct Server: Sendable {
     public struct Settings: Sendable {
         /// Port 0 takes any free one.
         public var address: SocketAddress
+        /// Where cluster-aware clients reach each worker, on a node that is one of several: as many as workers, or none.
+        public var clusterAddresses: [SocketAddress] = []
         public var maximumClients = 10_000
         /// Martlet's version, for INFO.
         public var version = "0.1.0"
@@ -19,7 +21,7 @@ public struct Server: Sendable {
         public init(address: SocketAddress) { self.address = address }
     }
 
-    /// Listens on every worker's loop.
+    /// Listens on every worker's loop: all share the plain port, each has its own cluster port.
     public static func open(_ settings: Settings, for node: Node) async throws(StreamError) -> Server {
         let shared = ServerShared(node: node, settings: settings)
         var doors: [Confined<FrontDoor>] = []
@@ -38,7 +40,7 @@ public struct Server: Sendable {
                     door.doors = all
                     door.takeForwarded()
                     continuation.resume(
-                        returning: Result { () throws(StreamError) in try door.listen(on: shared.address) })
+                        returning: Result { () throws(StreamError) in try door.listen() })
                 }
             }
             shared.bind(try result.get())

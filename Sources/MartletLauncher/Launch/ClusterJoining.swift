@@ -31,8 +31,10 @@ struct ClusterJoining {
     ///
     /// - Throws: `StorageError` or `StreamError`; nothing is left behind then.
     func start(_ node: ClusterConfiguration.Node, _ opening: NodeOpening, log: Log) async throws -> RunningNode {
-        try await RunningNode.start(
-            NodeSettings(node, of: cluster), opening, Server.Settings(node), joining: joining(of: node), log: log)
+        var door = Server.Settings(node)
+        if cluster.nodes.count > 1 { door.clusterAddresses = node.clusterAddresses }
+        return try await RunningNode.start(
+            NodeSettings(node, of: cluster), opening, door, joining: joining(of: node), log: log)
     }
 
     private func joining(of node: ClusterConfiguration.Node) -> NodeJoining? {

@@ -173,7 +173,11 @@ extension CatchUp {
         let isKnown = store.keyspaces.contains {
             $0.settings.id == page.keyspace && $0.generation == page.generation
         }
-        guard isKnown, !isStopped else { return answer(nil, header.request, peer) }
+        guard isKnown, !isStopped else {
+            // One of the two missed that the keyspace was emptied.
+            replication.tellGenerations(peer.node)
+            return answer(nil, header.request, peer)
+        }
         let stretch = CatchUpStretch(
             keyspace: page.keyspace, generation: page.generation, slots: page.slots, from: page.from, upTo: page.upTo,
             entries: machine.settings.pageEntries, bytes: machine.settings.pageBytes)

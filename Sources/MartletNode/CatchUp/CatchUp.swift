@@ -183,7 +183,9 @@ final class CatchUp {
         var isBehind = false
         for told in states.keyspaces {
             guard let index = store.keyspaces.firstIndex(where: { $0.settings.id == told.id }) else { continue }
-            if told.generation > store.keyspaces[index].generation { enter(told.generation, keyspace: index) }
+            if told.generation > store.keyspaces[index].generation {
+                replication.raise(told.generation, keyspace: index)
+            }
             // A peer in an older generation tells of what is emptied here; it learns so by the answer.
             guard told.generation == store.keyspaces[index].generation else {
                 isBehind = true
@@ -196,20 +198,5 @@ final class CatchUp {
                 peer.node, incarnation: peer.incarnation, runs: runs, hasServed: states.hasServed,
                 wantsAnswer: states.wantsAnswer))
         if isBehind, !states.wantsAnswer { tell(peer.node, wantsAnswer: true) }
-    }
-
-    /// Enters a keyspace's later generation, which this node slept through.
-    private func enter(_ generation: UInt32, keyspace: Int) {
-        let key = StoredKey.meta("generation/\(store.keyspaces[keyspace].settings.id)")
-        var value = ByteBuffer(capacity: 4)
-        value.append(littleEndian: generation)
-        let bytes = value.copy()
-        guard
-            (try? store.applyOwn(durability: store.backend.properties.maximumDurability) { batch in
-                withBytes(of: key) { key in withBytes(of: bytes) { batch.put(key, $0) } }
-            }) != nil
-        else { return }
-        store.keyspaces[keyspace].generation = generation
-        store.keyspaces[keyspace].totals.isKnown.store(false, ordering: .relaxed)
     }
 }

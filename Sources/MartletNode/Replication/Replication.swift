@@ -20,11 +20,17 @@ public final class Replication: TransportReceiver {
     private var hasTurnEnd = false
     var reads = OperationTable<ReadInFlight>()
     var forwards = OperationTable<ForwardInFlight>()
+    var keyPages = OperationTable<KeyPageInFlight>()
+    var generationAsks = OperationTable<GenerationsInFlight>()
     private var lastRequest: UInt64 = 0
     /// Keys that a read-modify-write is under way for, and who waits for them in turn.
     var busyKeys: [[UInt8]: [CheckedContinuation<Void, Never>]] = [:]
     /// Runs a command that another node handed over, and hands back its encoded reply.
     public var runForwarded: ((ForwardedCommand, @escaping ([UInt8]) -> Void) -> Void)?
+    /// Has all workers of the node enter generations, durably; hands back those that it is in then.
+    var raiseEverywhere: ((KeyspaceGenerations, @escaping (KeyspaceGenerations) -> Void) -> Void)?
+    /// Hears of a keyspace whose records of former generations can be erased.
+    var generationRaised: ((_ keyspace: Int) -> Void)?
     private(set) var catchUp: CatchUp?
     /// Of each node, the data set that the last link was to.
     private var incarnations: [UInt32: UInt64] = [:]
@@ -48,6 +54,13 @@ public final class Replication: TransportReceiver {
         catchUp = CatchUp(self, opening)
         transport.receiver = self
         catchUp?.start()
+        for node in otherNodes where transport.isOpen(to: node) { tellGenerations(node) }
+    }
+
+    /// All other nodes of the cluster, ascending.
+    var otherNodes: [UInt32] {
+        Set(membership.keyspaces.flatMap { $0.ring.members.map(\.id) } + membership.members.map(\.member.id))
+            .subtracting([membership.node]).sorted()
     }
 
     /// The durability that this replica's acknowledgement stands for where no more is asked.
@@ -104,6 +117,7 @@ public final class Replication: TransportReceiver {
     /// Ends the work that nobody asked for, and all links.
     func leave() {
         sweeper?.cancel()
+        (raiseEverywhere, generationRaised) = (nil, nil)
         catchUp?.stop()
         transport.close()
     }
@@ -122,6 +136,10 @@ public final class Replication: TransportReceiver {
             case .replicaReadReply: try receiveReadReply(header, payload, peer)
             case .command: try serveCommand(header, payload, peer)
             case .commandReply: receiveCommandReply(header, payload, peer)
+            case .keyPage: try serveKeyPage(header, payload, peer)
+            case .keyPageReply: try receiveKeyPageReply(header, payload, peer)
+            case .generationsQuery, .generationsRaise: try serveGenerations(header, payload, peer)
+            case .generationsReply: try receiveGenerations(header, payload, peer)
             case .catchUpStates: try catchUp?.receiveStates(payload, peer)
             case .catchUpPage: try catchUp?.serve(header, payload, peer)
             case .catchUpPageReply: try catchUp?.receiveReply(header, payload, peer)
@@ -154,6 +172,7 @@ public final class Replication: TransportReceiver {
         let former = incarnations.updateValue(peer.incarnation, forKey: peer.node)
         if let former, former != peer.incarnation { distrust(peer.node) }
         openNodes.insert(peer.node)
+        tellGenerations(peer.node)
         catchUp?.receive(.linkOpened(peer.node, incarnation: peer.incarnation))
     }
 
@@ -187,6 +206,8 @@ public final class Replication: TransportReceiver {
         forwards.forEach { id, forward in
             if forward.node == peer.node { finish(id, nil) }
         }
+        keyPages.forEach { id, page in if page.node == peer.node { finish(page: id, .lost) } }
+        generationAsks.forEach { id, ask in if ask.node == peer.node { finish(generations: id, nil) } }
         catchUp?.receive(.linkClosed(peer.node))
     }
 }

@@ -18,6 +18,8 @@ final class RecordStore {
     let isInline: Bool
     let hashSeed: UInt64
     var keyspaces: [KeyspaceState]
+    /// By keyspace the greatest generation that this worker has put into the backend, or is about to.
+    var recordedGenerations: [UInt32]
     var minting: Minting
     var counters = StoreCounters()
     var tokens = TokenMemory()
@@ -62,6 +64,7 @@ final class RecordStore {
         start = parts.start
         hashSeed = parts.settings.hashSeed
         keyspaces = parts.keyspaces
+        recordedGenerations = parts.keyspaces.map(\.generation)
         minting = Minting(
             node: parts.nodeIdentifier, incarnation: parts.incarnation, worker: parts.worker, leases: parts.leases)
         cacheLimit = parts.settings.cacheBytes / parts.settings.workers

@@ -43,7 +43,7 @@ public struct TransactionFailure: Error, Sendable, Equatable {
     static let damaged = TransactionFailure(
         reply: "UNKNOWN the record of this key is damaged here and no other replica holds it; not served")
 
-    init(reply: String) { self.reply = reply }
+    public init(reply: String) { self.reply = reply }
 
     /// A backend's refusal. Nothing was applied if it was out of space or refused before it tried.
     public init(_ error: StorageError) {

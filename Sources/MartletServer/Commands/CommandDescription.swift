@@ -15,7 +15,9 @@ extension Command {
         if flags.contains("admin") || ["keys", "flushdb", "flushall", "info"].contains(name) {
             found.append("@dangerous")
         }
-        let isConnection = group == "connection" || name == "wait" || name.hasPrefix("command")
+        let isConnection =
+            group == "connection" || name.hasPrefix("command")
+            || ["wait", "readonly", "readwrite", "asking"].contains(name)
         if isConnection, !isContainer { found.append("@connection") }
         if group == "scripting", !isContainer { found.append("@scripting") }
         return found

@@ -106,6 +106,16 @@ public enum KeyspaceOptions {
         return UInt16(number)
     }
 
+    /// The slot of CLUSTER GETKEYSINSLOT and how many keys; nil if they are none, and Redis' error has been appended.
+    public static func parseSlotAndCount(_ input: RawSpan, _ call: Invocation) -> (slot: UInt16, limit: Int)? {
+        guard let slot = call.integer(input, 2), let limit = call.integer(input, 3) else { return nil }
+        guard slot >= 0, slot < Int64(Slot.count), limit >= 0 else {
+            call.reply.refuse("ERR Invalid slot or number of keys")
+            return nil
+        }
+        return (UInt16(slot), Int(limit))
+    }
+
     /// What a command answers whose pattern used up ``GlobPattern/usualSteps``.
     public static func refusePattern(_ call: Invocation) { call.reply.refuse(GlobPattern.refusal) }
 }

@@ -10,6 +10,7 @@ enum KeyspaceRequest: Sendable {
     case randomKey
     case flush(keyspaces: [Int])
     case countKeysInSlot(UInt16)
+    case keysInSlot(UInt16, limit: Int)
 
     /// Reads the command's arguments; nil if they are not well formed, and the error has been appended.
     init?(_ name: String, _ input: RawSpan, _ call: Invocation) {
@@ -27,58 +28,53 @@ enum KeyspaceRequest: Sendable {
             guard KeyspaceOptions.parseFlush(input, call) else { return nil }
             let all = Array(call.session.server.keyspaceNames.indices)
             self = .flush(keyspaces: name == "flushall" ? all : [call.session.keyspace])
+        case "cluster|getkeysinslot":
+            guard let (slot, limit) = KeyspaceOptions.parseSlotAndCount(input, call) else { return nil }
+            self = .keysInSlot(slot, limit: limit)
         default:
             guard let slot = KeyspaceOptions.parseSlot(input, call) else { return nil }
             self = .countKeysInSlot(slot)
         }
     }
 
-    /// Runs it on a keyspace; answers the encoded reply.
-    func reply(by node: Node, worker: Int, keyspace: Int, version: Int) async -> [UInt8] {
-        var writer = ReplyWriter(version: version)
-        do throws(StorageError) {
+    /// Runs it; answers the encoded reply.
+    func reply(to asker: KeyspaceAsker) async -> [UInt8] {
+        var writer = ReplyWriter(version: asker.version)
+        do throws(TransactionFailure) {
             switch self {
-            case .scan(let options): try await scan(options, node.replicas[worker], keyspace, &writer)
-            case .keys(let pattern): try await keys(pattern, node.replicas[worker], keyspace, &writer)
-            case .size: writer.integer(try await node.count(keyspace: keyspace))
-            case .randomKey: try await randomKey(node, worker, keyspace, &writer)
-            case .flush(let keyspaces): try await flush(keyspaces, node, &writer)
-            case .countKeysInSlot(let slot):
-                let page = try await node.replicas[worker].page(
-                    keyspace: keyspace, from: UInt64(slot) << 40, limit: .max, slot: slot)
-                writer.integer(page.keys.count)
+            case .scan(let options): try await scan(options, asker, &writer)
+            case .keys(let pattern): try await keys(pattern, asker, &writer)
+            case .size:
+                var walk = await asker.walk()
+                writer.integer(try await walk.count())
+            case .randomKey: try await randomKey(asker, &writer)
+            case .flush(let keyspaces):
+                try await asker.flush(keyspaces)
+                writer.ok()
+            case .countKeysInSlot(let slot): writer.integer(try await asker.keys(inSlot: slot, limit: .max).count)
+            case .keysInSlot(let slot, let limit):
+                let keys = try await asker.keys(inSlot: slot, limit: limit)
+                writer.array(keys.count)
+                for key in keys { withBytes(of: key) { writer.bulk($0) } }
             }
         } catch {
             writer.buffer.removeAll()
-            writer.error(TransactionFailure(error).reply)
+            writer.error(error.reply)
         }
         return writer.buffer.copy()
     }
 
-    private func flush(_ keyspaces: [Int], _ node: Node, _ writer: inout ReplyWriter) async throws(StorageError) {
-        for (done, keyspace) in keyspaces.enumerated() {
-            do throws(StorageError) {
-                try await node.flush(keyspace: keyspace)
-            } catch {
-                // Some are empty already: it is neither applied nor not applied.
-                guard done > 0 else { throw error }
-                return writer.error("UNKNOWN \(done) of \(keyspaces.count) keyspaces are flushed: \(error.message)")
-            }
-        }
-        writer.ok()
-    }
-
     private func scan(
-        _ options: ScanOptions, _ replica: Replica, _ keyspace: Int, _ writer: inout ReplyWriter
-    ) async throws(StorageError) {
+        _ options: ScanOptions, _ asker: KeyspaceAsker, _ writer: inout ReplyWriter
+    ) async throws(TransactionFailure) {
         var steps = GlobPattern.usualSteps
         var found: [[UInt8]] = []
         var next: UInt64? = 0
         // A cursor is one more than the place the page begins at, so that 0 is the beginning and the end.
         if options.cursor <= Self.cursorLimit {
             let start = options.cursor == 0 ? 0 : options.cursor - 1
-            let page = try await replica.page(
-                keyspace: keyspace, from: start, limit: Int(clamping: min(options.count, 1 << 20)))
+            var walk = await asker.walk()
+            let page = try await walk.page(from: start, limit: Int(clamping: min(options.count, 1 << 20)))
             found = options.takesStrings ? page.keys : []
             if let pattern = options.pattern {
                 found = found.filter { key in withBytes(of: key) { pattern.matches($0, steps: &steps) } }
@@ -96,13 +92,14 @@ enum KeyspaceRequest: Sendable {
     private static let cursorLimit = UInt64(Slot.count) << 40
 
     private func keys(
-        _ pattern: GlobPattern, _ replica: Replica, _ keyspace: Int, _ writer: inout ReplyWriter
-    ) async throws(StorageError) {
+        _ pattern: GlobPattern, _ asker: KeyspaceAsker, _ writer: inout ReplyWriter
+    ) async throws(TransactionFailure) {
         var steps = GlobPattern.usualSteps
         var found: [[UInt8]] = []
+        var walk = await asker.walk()
         var place: UInt64? = 0
         while let from = place {
-            let page = try await replica.page(keyspace: keyspace, from: from, limit: 1000)
+            let page = try await walk.page(from: from, limit: 1000)
             found += page.keys.filter { key in
                 pattern.isEverything || withBytes(of: key) { pattern.matches($0, steps: &steps) }
             }
@@ -114,14 +111,13 @@ enum KeyspaceRequest: Sendable {
     }
 
     /// The first live key from a random place on; keys are spread evenly by their hash.
-    private func randomKey(
-        _ node: Node, _ worker: Int, _ keyspace: Int, _ writer: inout ReplyWriter
-    ) async throws(StorageError) {
-        let start = node.environment.random.next() % (UInt64(Slot.count) << 40)
+    private func randomKey(_ asker: KeyspaceAsker, _ writer: inout ReplyWriter) async throws(TransactionFailure) {
+        let start = asker.node.environment.random.next() % (UInt64(Slot.count) << 40)
+        var walk = await asker.walk()
         for beginning in [start, 0] {
             var place: UInt64? = beginning
             while let from = place {
-                let page = try await node.replicas[worker].page(keyspace: keyspace, from: from, limit: 16)
+                let page = try await walk.page(from: from, limit: 16)
                 if let key = page.keys.first { return withBytes(of: key) { writer.bulk($0) } }
                 place = page.next
             }

@@ -7,6 +7,9 @@ public final class Session {
     public let id: UInt64
     public let peer: SocketAddress
     public let local: SocketAddress
+    /// Whether it came by a cluster port, where commands over a keyspace cover the part that the port's worker answers
+    /// for; by the plain port they cover all of the cluster.
+    public var isOfClusterPort = false
     /// Wall microseconds at accept.
     public let connectedAt: Int64
     /// CLIENT SETNAME.
@@ -73,10 +76,17 @@ public protocol ServerFacts: AnyObject {
     var nodeName: String { get }
     /// Where clients reach this node.
     var address: SocketAddress { get }
+    /// The cluster as a session's client is told of it; nil for a node that is alone.
+    func clusterView(for session: Session) -> ClusterView?
     /// Names of keyspaces by number.
     var keyspaceNames: [String] { get }
     /// Whether a password is configured (never, in this release).
     var requiresPassword: Bool { get }
     /// Milliseconds since 1970 by the node's clock, and the microseconds within, read anew.
     var wallMicroseconds: Int64 { get }
+}
+
+extension ServerFacts {
+    /// Alone, unless it knows of others.
+    public func clusterView(for session: Session) -> ClusterView? { nil }
 }

@@ -253,11 +253,10 @@ final class ClientConnection: StreamHandler {
     private func runApart(_ request: KeyspaceRequest) {
         stall = .running
         let me = Confined(self, on: coordinator.loop)
-        let (node, worker) = (door.node, door.worker)
-        let (keyspace, version) = (session.keyspace, session.protocolVersion)
+        let asker = KeyspaceAsker(door: Confined(door, on: coordinator.loop), node: door.node, session)
         whenAnswered {
-            node.environment.spawn("keyspace command", on: worker) {
-                let reply = await request.reply(by: node, worker: worker, keyspace: keyspace, version: version)
+            asker.node.environment.spawn("keyspace command", on: asker.worker) {
+                let reply = await request.reply(to: asker)
                 me.post { $0.finishApart(reply) }
             }
         }

@@ -23,7 +23,7 @@ final class FrontDoor: ServerFacts {
     var isHeld = false
     var heldRuns: [() -> Void] = []
     private var connections: [UInt64: ClientConnection] = [:]
-    private var listener: (any Listener)?
+    private var listeners: [any Listener] = []
 
     init(node: Node, worker: Int, shared: ServerShared, transaction: Transaction) {
         self.node = node
@@ -50,13 +50,22 @@ final class FrontDoor: ServerFacts {
 
     // MARK: Connections
 
-    func listen(on address: SocketAddress) throws(StreamError) -> SocketAddress {
-        let listener = try coordinator.loop.listen(on: address) { [unowned self] stream in accept(stream) }
-        self.listener = listener
-        return listener.address
+    /// Listens on the plain port, whose address it answers, and on this worker's cluster port.
+    func listen() throws(StreamError) -> SocketAddress {
+        let plain = try coordinator.loop.listen(on: shared.address) { [unowned self] stream in
+            accept(stream, isOfClusterPort: false)
+        }
+        listeners.append(plain)
+        if worker < shared.clusterAddresses.count {
+            listeners.append(
+                try coordinator.loop.listen(on: shared.clusterAddresses[worker]) { [unowned self] stream in
+                    accept(stream, isOfClusterPort: true)
+                })
+        }
+        return plain.address
     }
 
-    private func accept(_ stream: any ByteStream) -> (any StreamHandler)? {
+    private func accept(_ stream: any ByteStream, isOfClusterPort: Bool) -> (any StreamHandler)? {
         guard let id = shared.admit() else {
             stream.write { $0.append("-ERR max number of clients reached\r\n") }
             stream.closeAfterFlush()
@@ -64,6 +73,7 @@ final class FrontDoor: ServerFacts {
         }
         let session = Session(
             id: id, peer: stream.peer, local: stream.local, connectedAt: wallMicroseconds, server: self)
+        session.isOfClusterPort = isOfClusterPort
         let connection = ClientConnection(session: session, door: self, stream: stream)
         connections[id] = connection
         return connection
@@ -76,8 +86,8 @@ final class FrontDoor: ServerFacts {
 
     /// Accepts no more and ends each connection once it has nothing under way, or at once if `isForced`.
     func drain(isForced: Bool) -> Int {
-        listener?.close()
-        listener = nil
+        for listener in listeners { listener.close() }
+        listeners = []
         for connection in connections.values where isForced || connection.isIdle { connection.end() }
         return connections.count
     }
@@ -119,6 +129,17 @@ final class FrontDoor: ServerFacts {
 
     func information(section: String) -> [(name: String, value: String)] {
         Information(door: self, shared: shared).lines(of: section)
+    }
+
+    func clusterView(for session: Session) -> ClusterView? {
+        let place = (keyspace: session.keyspace, worker: session.isOfClusterPort ? worker : 0)
+        let cluster = node.settings.cluster
+        return coordinator.assumeIsolated { coordinator in
+            guard let membership = coordinator.replication?.membership, !membership.members.isEmpty else { return nil }
+            return ClusterView(
+                membership, cluster: cluster, owners: coordinator.slotOwners(keyspace: place.keyspace),
+                worker: place.worker, isUp: coordinator.isReachable)
+        }
     }
 
     var parameters: [(name: String, value: String)] { shared.parameters(of: node) }

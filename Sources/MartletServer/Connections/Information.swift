@@ -20,7 +20,7 @@ struct Information {
         case "stats": stats
         case "replication": [("role", "master"), ("connected_slaves", "0"), ("master_repl_offset", "0")]
         case "cpu": cpu
-        case "cluster": [("cluster_enabled", "0")]
+        case "cluster": [("cluster_enabled", isOneOfSeveral ? "1" : "0")]
         case "keyspace": keyspaces
         case "martlet": martlet
         case "backend": backend
@@ -28,11 +28,13 @@ struct Information {
         }
     }
 
+    private var isOneOfSeveral: Bool { door.coordinator.assumeIsolated { $0.replication != nil } }
+
     private var uptime: Int64 { max(0, (door.wallMicroseconds - shared.startedAt) / 1_000_000) }
 
     private var server: Lines {
         [
-            ("redis_version", "7.0.15"), ("redis_mode", "standalone"), ("server_name", "martlet"),
+            ("redis_version", "7.0.15"), ("redis_mode", isOneOfSeveral ? "cluster" : "standalone"), ("server_name", "martlet"),
             ("martlet_version", shared.software), ("os", "Linux"), ("arch_bits", "64"),
             ("process_id", "\(getpid())"), ("run_id", shared.nodeIdentifier), ("tcp_port", "\(shared.address.port)"),
             ("server_time_usec", "\(door.wallMicroseconds)"), ("uptime_in_seconds", "\(uptime)"),

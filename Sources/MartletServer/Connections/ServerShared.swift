@@ -8,6 +8,8 @@ final class ServerShared: Sendable {
     /// Where clients reach the node; the port is known once the first worker listens.
     var address: SocketAddress { bound.withLock { $0 } }
     private let bound: Lock<SocketAddress>
+    /// By worker where cluster-aware clients reach it; none for a node that is alone.
+    let clusterAddresses: [SocketAddress]
     let maximumClients: Int
     let startedAt: Int64
     let nodeIdentifier: String
@@ -19,10 +21,11 @@ final class ServerShared: Sendable {
 
     init(node: Node, settings: Server.Settings) {
         bound = Lock(settings.address)
+        clusterAddresses = settings.clusterAddresses
         maximumClients = settings.maximumClients
         software = settings.version
         startedAt = node.environment.clock.wallMicroseconds
-        nodeIdentifier = Self.identifier(of: node)
+        nodeIdentifier = ClusterView.identifier(node.settings.cluster, node.settings.name)
     }
 
     func bind(_ address: SocketAddress) { bound.withLock { $0 = address } }
@@ -43,19 +46,6 @@ final class ServerShared: Sendable {
     var connectionCount: Int { clients.load(ordering: .relaxed) }
     var connectionsReceived: UInt64 { received.load(ordering: .relaxed) }
     var connectionsRejected: UInt64 { rejected.load(ordering: .relaxed) }
-
-    /// 40 hex digits that name a node for as long as its cluster and name stay the same.
-    private static func identifier(of node: Node) -> String {
-        var digits = ""
-        for part in 0..<3 {
-            let hash = withBytes(of: node.settings.cluster + "/" + node.settings.name) {
-                XXH3.hash($0, seed: UInt64(part))
-            }
-            let text = String(hash, radix: 16)
-            digits += String(repeating: "0", count: 16 - text.count) + text
-        }
-        return String(digits.prefix(40))
-    }
 
     /// CONFIG GET's parameters: what Redis' clients and benchmarks look for, and our own settings.
     func parameters(of node: Node) -> [(name: String, value: String)] {

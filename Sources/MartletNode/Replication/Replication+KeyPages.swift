@@ -1,0 +1,170 @@
+internal import MartletCore
+internal import MartletRuntime
+
+/// What an owner answered to a question about its keys.
+enum KeyPageAnswer: Sendable {
+    case page(KeyPageReply)
+    /// It does not count for the first of the slots now.
+    case refused
+    /// It could not be reached, or did not answer in time.
+    case lost
+}
+
+/// A question that another node answers.
+final class KeyPageInFlight {
+    let node: UInt32
+    var deadline: (any LoopTimer)?
+    let answered: (KeyPageAnswer) -> Void
+
+    init(node: UInt32, answered: @escaping (KeyPageAnswer) -> Void) {
+        self.node = node
+        self.answered = answered
+    }
+}
+
+extension Replication {
+    /// Records that one page looks at, at most: what a loop does between two others' turns.
+    static let pageRecords = 4096
+
+    /// Asks nodes, this one among them, about keys of theirs; `done` hears all answers together, in their order.
+    func askPages(
+        _ asks: [(node: UInt32, request: KeyPageRequest)], _ done: @escaping ([KeyPageAnswer]) -> Void
+    ) {
+        // Peers see this turn's writes first, as this node's replica did.
+        sendRound()
+        let gathered = GatheredAnswers(asks.count, done)
+        for (index, ask) in asks.enumerated() {
+            askPage(ask.request, of: ask.node) { gathered.take($0, at: index) }
+        }
+        if asks.isEmpty { done([]) }
+    }
+
+    private func askPage(
+        _ request: KeyPageRequest, of node: UInt32, _ answered: @escaping (KeyPageAnswer) -> Void
+    ) {
+        if node == membership.node { return lookUp(request) { answered($0.isRefused ? .refused : .page($0)) } }
+        let page = KeyPageInFlight(node: node, answered: answered)
+        let id = newRequest()
+        keyPages.add(page, as: id)
+        guard transport.send(to: node, header(.keyPage, id), { request.append(to: &$0) }) else {
+            return finish(page: id, .lost)
+        }
+        page.deadline = loop.schedule(after: Self.patience) { [self] in finish(page: id, .lost) }
+    }
+
+    func finish(page id: UInt64, _ answer: KeyPageAnswer) {
+        guard let page = keyPages.remove(id) else { return }
+        page.deadline?.cancel()
+        page.answered(answer)
+    }
+
+    func receiveKeyPageReply(
+        _ header: MessageHeader, _ payload: RawSpan, _ peer: PeerSession
+    ) throws(ByteCursor.Malformed) {
+        guard keyPages[header.request]?.node == peer.node else { return }
+        do throws(ByteCursor.Malformed) {
+            let reply = try KeyPageReply(payload)
+            finish(page: header.request, reply.isRefused ? .refused : .page(reply))
+        } catch {
+            finish(page: header.request, .lost)
+            throw error
+        }
+    }
+
+    // MARK: Serving
+
+    func serveKeyPage(_ header: MessageHeader, _ payload: RawSpan, _ peer: PeerSession) throws(ByteCursor.Malformed) {
+        let request = try KeyPageRequest(payload)
+        lookUp(request) { [self] reply in
+            _ = transport.reply(to: peer, self.header(.keyPageReply, header.request)) { reply.append(to: &$0) }
+        }
+    }
+
+    /// Looks keys up here, once all that this worker has begun to write is done: what its coordinator acknowledged, or
+    /// is about to, is seen.
+    private func lookUp(_ request: KeyPageRequest, _ done: @escaping (KeyPageReply) -> Void) {
+        let newest = store.hasOpenBatch ? store.openCommit : store.openCommit - 1
+        whenDone(newest) { [self] _ in
+            let state = store.keyspaces.first {
+                $0.settings.id == request.keyspace && $0.generation == request.generation
+            }
+            guard let state, store.failure == nil else { return done(.refused) }
+            let (slots, rest) = counting(request)
+            guard !slots.isEmpty else { return done(.refused) }
+            let limit = Int(clamping: request.limit)
+            let stretch = KeyStretch(
+                keyspace: state.settings.id, generation: state.generation, slots: slots, from: request.from,
+                limit: request.countsOnly ? Self.pageRecords : min(limit, Self.pageRecords),
+                wantsKeys: !request.countsOnly, now: store.clock.wallMicroseconds / 1000)
+            lookUp(stretch, KeyPageReply(next: rest, seen: 0, live: 0, keys: []), done)
+        }
+    }
+
+    /// Looks a stretch up, all of it page by page if only the number is asked for, added to what was `found` before;
+    /// its `next` is where what was asked for goes on behind the stretch.
+    private func lookUp(_ stretch: KeyStretch, _ found: KeyPageReply, _ done: @escaping (KeyPageReply) -> Void) {
+        scan(stretch) { [self] page in
+            guard let page else { return done(.refused) }
+            var sum = page
+            sum.seen += found.seen
+            sum.live += found.live
+            guard let next = page.next else {
+                sum.next = found.next
+                return done(sum)
+            }
+            guard !stretch.wantsKeys else { return done(sum) }
+            sum.next = found.next
+            var rest = stretch
+            rest.from = next
+            let (following, sofar) = (rest, sum)
+            let me = Confined((self, done), on: loop)
+            loop.post { me.value.0.lookUp(following, sofar, me.value.1) }
+        }
+    }
+
+    private func scan(_ stretch: KeyStretch, _ done: @escaping (KeyPageReply?) -> Void) {
+        guard let snapshot = try? store.backend.snapshot() else { return done(nil) }
+        guard let reads = store.reads else { return done(try? stretch.page(snapshot)) }
+        let done = Confined(done, on: loop)
+        reads.run { _ in
+            let page = try? stretch.page(snapshot)
+            done.post { $0(page) }
+        }
+    }
+
+    /// The part of the slots asked for, from its beginning, in which this replica counts, and where the rest begins.
+    private func counting(_ request: KeyPageRequest) -> (slots: [Range<Int>], rest: UInt64?) {
+        guard let machine = catchUp?.machine,
+            let keyspace = store.keyspaces.firstIndex(where: { $0.settings.id == request.keyspace })
+        else { return ([], nil) }
+        var slots: [Range<Int>] = []
+        for range in request.slots {
+            let counted = range.prefix { slot in
+                machine.unit(ofSlot: UInt16(slot), keyspace: keyspace) != nil
+                    && machine.isCaughtUp(slot: UInt16(slot), keyspace: keyspace)
+            }
+            if !counted.isEmpty { slots.append(counted) }
+            if counted.count < range.count { return (slots, UInt64(counted.upperBound) << 40) }
+        }
+        return (slots, nil)
+    }
+}
+
+/// Answers that are awaited together.
+final class GatheredAnswers<Answer> {
+    private var answers: [Answer?]
+    private var missing: Int
+    private let done: ([Answer]) -> Void
+
+    init(_ count: Int, _ done: @escaping ([Answer]) -> Void) {
+        answers = Array(repeating: nil, count: count)
+        missing = count
+        self.done = done
+    }
+
+    func take(_ answer: Answer, at index: Int) {
+        answers[index] = answer
+        missing -= 1
+        if missing == 0 { done(answers.compactMap { $0 }) }
+    }
+}
