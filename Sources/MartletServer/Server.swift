@@ -12,7 +12,7 @@ public struct Server: Sendable {
     public struct Settings: Sendable {
         /// Port 0 takes any free one.
         public var address: SocketAddress
-        /// Where cluster-aware clients reach each worker, on a node that is one of several: as many as workers, or none.
+        /// Where cluster-aware clients reach each worker of a node that is one of several: one for each, or none.
         public var clusterAddresses: [SocketAddress] = []
         public var maximumClients = 10_000
         /// Martlet's version, for INFO.

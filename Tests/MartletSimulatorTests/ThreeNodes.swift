@@ -24,7 +24,7 @@ final class ThreeNodes: @unchecked Sendable {  // confined to the simulation's t
     private let served = (0..<3).map { _ in ServedMark.inMemory() }
     private var worlds: [SimulatedEnvironment?] = [nil, nil, nil]
     private(set) var nodes: [Node?] = [nil, nil, nil]
-    private var clients: [(node: Int, client: OneCall, isFree: Bool)] = []
+    private var clients: [(node: Int, isOfClusterPort: Bool, client: OneCall, isFree: Bool)] = []
     /// For planted bugs.
     var settings = CatchUpSettings()
 
@@ -44,7 +44,9 @@ final class ThreeNodes: @unchecked Sendable {  // confined to the simulation's t
         }
     }
 
-    private func address(_ node: Int) -> SocketAddress { SocketAddress(host: "10.0.0.\(node + 1)", port: 7001) }
+    private func address(_ node: Int, _ port: UInt16 = 7001) -> SocketAddress {
+        SocketAddress(host: "10.0.0.\(node + 1)", port: port)
+    }
 
     func start() async {
         for node in 0..<3 { await start(node) }
@@ -78,10 +80,16 @@ final class ThreeNodes: @unchecked Sendable {  // confined to the simulation's t
                 node: UInt32(index + 1), incarnation: node.incarnation, worker: 0, of: 1, on: world.loops[0])
             for peer in UInt32(1)...3 where peer != UInt32(index + 1) { transport.connect(to: peer) }
             await node.start()
-            await node.join(
-                ClusterMembership(epoch: 1, node: UInt32(index + 1), keyspaces: [.init(ring: ring)]),
-                over: [Confined(transport, on: world.loops[0])])
-            _ = try await Server.open(Server.Settings(address: address(index)), for: node)
+            var membership = ClusterMembership(epoch: 1, node: UInt32(index + 1), keyspaces: [.init(ring: ring)])
+            membership.members = members.enumerated().map { index, member in
+                ClusterMember(
+                    member, clients: address(index), clusterClients: [address(index, 27001)],
+                    nodes: address(index, 17001))
+            }
+            await node.join(membership, over: [Confined(transport, on: world.loops[0])])
+            var door = Server.Settings(address: address(index))
+            door.clusterAddresses = [address(index, 27001)]
+            _ = try await Server.open(door, for: node)
             nodes[index] = node
         } catch {
             Issue.record("node \(index): \(error)")
@@ -127,17 +135,19 @@ final class ThreeNodes: @unchecked Sendable {  // confined to the simulation's t
     }
 
     /// Sends one command to a node; the reply in short, as ``OneCall`` has it.
-    func call(_ node: Int, _ arguments: [String]) async -> String {
+    func call(_ node: Int, _ arguments: [String], byClusterPort: Bool = false) async -> String {
         guard nodes[node] != nil else { return "down" }
         let index: Int
-        let free = clients.firstIndex { $0.node == node && $0.isFree && !$0.client.isGone }
+        let free = clients.firstIndex {
+            $0.node == node && $0.isOfClusterPort == byClusterPort && $0.isFree && !$0.client.isGone
+        }
         if let free {
             index = free
         } else {
             index = clients.count
             let client = OneCall()
-            clients.append((node, client, false))
-            await client.connect(to: address(node), on: host.loops[0])
+            clients.append((node, byClusterPort, client, false))
+            await client.connect(to: address(node, byClusterPort ? 27001 : 7001), on: host.loops[0])
         }
         clients[index].isFree = false
         defer { clients[index].isFree = true }

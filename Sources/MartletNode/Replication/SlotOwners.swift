@@ -29,7 +29,8 @@ extension ReplicaCoordinator {
                 owners: ReplicaPlaces(of: slot, in: settings, node: replication.membership.node).nodes,
                 live: replication.liveOwners(ofSlot: slot, keyspace: keyspace))
             let last = runs.count - 1
-            if last >= 0, runs[last].worker == run.worker, runs[last].owners == run.owners, runs[last].live == run.live {
+            if last >= 0, runs[last].worker == run.worker, runs[last].owners == run.owners, runs[last].live == run.live
+            {
                 runs[last].slots = runs[last].slots.lowerBound..<run.slots.upperBound
             } else {
                 runs.append(run)

@@ -34,8 +34,11 @@ enum ClusterCommands {
                 ) { _, call in call.reply.help("CLUSTER", help) },
             ]
         ) { _, _ in },
-        mode("readonly", ["loading", "stale", "fast"], "Enables read queries for a connection to a cluster replica node"),
-        mode("readwrite", ["loading", "stale", "fast"], "Disables read queries for a connection to a cluster replica node"),
+        mode(
+            "readonly", ["loading", "stale", "fast"], "Enables read queries for a connection to a cluster replica node"),
+        mode(
+            "readwrite", ["loading", "stale", "fast"],
+            "Disables read queries for a connection to a cluster replica node"),
         mode("asking", ["fast"], "Sent by cluster clients after an -ASK redirect"),
     ]
 

@@ -34,7 +34,8 @@ struct Information {
 
     private var server: Lines {
         [
-            ("redis_version", "7.0.15"), ("redis_mode", isOneOfSeveral ? "cluster" : "standalone"), ("server_name", "martlet"),
+            ("redis_version", "7.0.15"), ("redis_mode", isOneOfSeveral ? "cluster" : "standalone"),
+            ("server_name", "martlet"),
             ("martlet_version", shared.software), ("os", "Linux"), ("arch_bits", "64"),
             ("process_id", "\(getpid())"), ("run_id", shared.nodeIdentifier), ("tcp_port", "\(shared.address.port)"),
             ("server_time_usec", "\(door.wallMicroseconds)"), ("uptime_in_seconds", "\(uptime)"),
