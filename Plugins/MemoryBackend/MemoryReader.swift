@@ -7,6 +7,13 @@ final class MemoryReader: StorageReader {
     init(_ backend: MemoryBackend) { self.backend = backend }
 
     func read(_ key: RawSpan, _ body: (RawSpan) -> Void) throws(StorageError) -> Bool { try backend.read(key, body) }
+
+    func readTracing(
+        _ key: RawSpan, _ body: (RawSpan) -> Void
+    ) throws(StorageError) -> (isFound: Bool, level: ReadLevel) {
+        (try backend.read(key, body), .memtable)  // all of it is in memory
+    }
+
     func refresh() {}
 }
 

@@ -17,6 +17,21 @@
             try store.getFromMemory(key, body)
         }
 
+        /// The engine counts what each thread's reads touch, if it is asked to.
+        func readTracing(
+            _ key: RawSpan, _ body: (RawSpan) -> Void
+        ) throws(StorageError) -> (isFound: Bool, level: ReadLevel) {
+            guard let context = unsafe rocksdb_perfcontext_create() else { return (try read(key, body), .engine) }
+            defer { unsafe rocksdb_perfcontext_destroy(context) }
+            unsafe martlet_rocksdb_trace_begin(context)
+            let result = Result { () throws(StorageError) in try read(key, body) }
+            let trace = unsafe martlet_rocksdb_trace_end(context)
+            let isFound = try result.get()
+            if trace.blocks_read > 0 { return (isFound, .disk) }
+            if trace.blocks_cached > 0 { return (isFound, .blockCache) }
+            return (isFound, !isFound && trace.files_ruled_out > 0 ? .bloomNegative : .memtable)
+        }
+
         func refresh() {}
     }
 

@@ -14,7 +14,7 @@ public enum Launcher {
         [
             LaunchCommand.self, CheckCommand.self, GetCommand.self, PutCommand.self, DeleteCommand.self,
             ScanCommand.self,
-            PingCommand.self, CompareVerb.self, SimulateCommand.self, VersionCommand.self,
+            PingCommand.self, ClusterCommand.self, CompareVerb.self, SimulateCommand.self, VersionCommand.self,
         ]
     }
 

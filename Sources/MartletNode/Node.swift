@@ -25,6 +25,8 @@ public actor Node {
     private let directory: DataDirectory?
     private let committer: Committer?
     private let counters: [Lock<StoreCounters>]
+    /// One per worker.
+    nonisolated let clusterCounters: [ClusterCounters]
     private let reads: [BlockingReads]
     private let writer: (any BlockingExecutor)?
     private let noteLoss: (@Sendable (DataLoss) -> Void)?
@@ -47,6 +49,7 @@ public actor Node {
         directory = assembly.directory
         committer = assembly.committer
         counters = assembly.counters
+        clusterCounters = assembly.coordinators.map { _ in ClusterCounters() }
         reads = assembly.reads
         writer = assembly.writer
         noteLoss = assembly.noteLoss
@@ -68,10 +71,10 @@ public actor Node {
     ///
     /// Called once, before clients are let in; `transports` are the workers', in order, on their loops.
     public func join(_ membership: ClusterMembership, over transports: [Confined<any Transport>]) async {
-        for (coordinator, transport) in zip(coordinators, transports) {
+        for (worker, (coordinator, transport)) in zip(coordinators, transports).enumerated() {
             let opening = CatchUpOpening(
                 settings: settings.catchUp, seed: environment.random.next(), log: environment.log,
-                noteLoss: noteLoss)
+                noteLoss: noteLoss, counters: clusterCounters[worker])
             await coordinator.join(membership, over: transport, opening)
         }
         for worker in coordinators.indices { await coordinators[worker].raiseGenerations(of: self, worker) }

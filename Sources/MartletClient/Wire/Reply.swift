@@ -1,7 +1,7 @@
 /// One reply of a server, in the terms of RESP3.
 ///
 /// RESP2's forms of null and of flat arrays are read into the same cases, attributes are dropped.
-enum Reply: Sendable, Equatable {
+package enum Reply: Sendable, Equatable {
     /// A short text such as `OK`.
     case simple(String)
     /// A refusal: its prefix and all, as in `ERR syntax error`.
@@ -19,13 +19,13 @@ enum Reply: Sendable, Equatable {
     /// Out of band: belongs to no request.
     case push([Reply])
 
-    struct Entry: Sendable, Equatable {
-        var key: Reply
-        var value: Reply
+    package struct Entry: Sendable, Equatable {
+        package var key: Reply
+        package var value: Reply
     }
 
     /// The bytes of a bulk or simple string.
-    var bytes: [UInt8]? {
+    package var bytes: [UInt8]? {
         switch self {
         case .bytes(let bytes): bytes
         case .simple(let text): Array(text.utf8)
@@ -34,7 +34,7 @@ enum Reply: Sendable, Equatable {
     }
 
     /// A bulk or simple string as text; ill-formed UTF-8 is repaired.
-    var text: String? {
+    package var text: String? {
         switch self {
         case .bytes(let bytes): String(decoding: bytes, as: UTF8.self)
         case .simple(let text), .bigNumber(let text): text
@@ -43,13 +43,13 @@ enum Reply: Sendable, Equatable {
     }
 
     /// An integer, also one that came as text.
-    var number: Int64? {
+    package var number: Int64? {
         if case .integer(let value) = self { return value }
         return text.flatMap { Int64($0) }
     }
 
     /// The elements of an array or set.
-    var elements: [Reply]? {
+    package var elements: [Reply]? {
         switch self {
         case .array(let elements), .set(let elements): elements
         default: nil
@@ -57,13 +57,13 @@ enum Reply: Sendable, Equatable {
     }
 
     /// The value under `name` in a map; nil too if this is no map. O(entries).
-    subscript(name: String) -> Reply? {
+    package subscript(name: String) -> Reply? {
         guard case .map(let entries) = self else { return nil }
         return entries.first { $0.key.text == name }?.value
     }
 
     /// What it is, for messages: never its content.
-    var kind: String {
+    package var kind: String {
         switch self {
         case .simple: "a simple string"
         case .error: "an error"

@@ -42,6 +42,12 @@ public struct CatchUpOutcome: Hashable, Sendable {
         self.atRisk = atRisk
         self.hasServed = hasServed
     }
+
+    mutating func add(_ other: CatchUpOutcome) {
+        units += other.units
+        founded += other.founded
+        atRisk += other.atRisk
+    }
 }
 
 /// Decides when this replica's data count again, and with whom to exchange them: pure, driven by events.
@@ -67,6 +73,8 @@ public struct CatchUpMachine: Sendable {
     public internal(set) var hasServed: Bool
     /// Units that are not caught up.
     public internal(set) var needCount = 0
+    /// By keyspace, how its units became caught up since the start.
+    public private(set) var outcomes: [CatchUpOutcome]
     /// When ``CatchUpEvent/time`` is due; nil if nothing is waited for.
     public internal(set) var wake: UInt64?
 
@@ -100,6 +108,7 @@ public struct CatchUpMachine: Sendable {
         random = seed
         needs = units.map { !isCaughtUp($0) }
         needCount = needs.count { $0 }
+        outcomes = Array(repeating: CatchUpOutcome(), count: keyspaces)
         sound = Array(repeating: PositionSet(), count: units.count)
         merged = sound
         for keyspace in 0..<keyspaces {
@@ -140,6 +149,12 @@ public struct CatchUpMachine: Sendable {
         return peers[peer].states[place] == .caughtUp
     }
 
+    /// How many of the units shared with a peer it said it is in need of; nil if it has not said, or shares none.
+    public func needCount(of node: UInt32) -> Int? {
+        guard let peer = index(of: node), peers[peer].hasHeard else { return nil }
+        return peers[peer].needCount
+    }
+
     /// This node's states in what it shares with a peer, by keyspace, ascending.
     public func runs(for node: UInt32) -> [[CatchUpRun]] {
         var runs = Array(repeating: [CatchUpRun](), count: tables.count)
@@ -174,10 +189,10 @@ public struct CatchUpMachine: Sendable {
         else { return }
         needs[unit] = false
         needCount -= 1
-        outcome.units += 1
-        if sound[unit].isEmpty { outcome.founded += 1 }
+        let settled = CatchUpOutcome(units: 1, founded: sound[unit].isEmpty ? 1 : 0, atRisk: isSound ? 0 : 1)
+        outcome.add(settled)
+        outcomes[units[unit].keyspace].add(settled)
         guard !isSound else { return }
-        outcome.atRisk += 1
         atRisk.append((unit, sound[unit].isEmpty))
     }
 

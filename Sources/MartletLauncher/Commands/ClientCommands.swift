@@ -21,13 +21,18 @@ enum NodeCall {
             await client.close()
             return code
         } catch {
-            Terminal.error("martlet: \(address): \(error)")
-            switch error.code {
-            case .cannotConnect, .connectionLost: return ExitCode.cannotReach
-            case .badArgument: return ExitCode.usage
-            case .quorumNotMet: return ExitCode.quorumNotMet
-            default: return ExitCode.failed
-            }
+            return tell(error, of: address)
+        }
+    }
+
+    /// Says why a call to a node failed; the exit code for it.
+    static func tell(_ error: MartletError, of address: String) -> Int32 {
+        Terminal.error("martlet: \(address): \(error)")
+        switch error.code {
+        case .cannotConnect, .connectionLost: return ExitCode.cannotReach
+        case .badArgument: return ExitCode.usage
+        case .quorumNotMet: return ExitCode.quorumNotMet
+        default: return ExitCode.failed
         }
     }
 }

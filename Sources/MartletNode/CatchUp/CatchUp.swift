@@ -17,6 +17,10 @@ final class CatchUp {
     private(set) var isStopped = false
     private var isMarkedServed = false
     private var counters = CatchUpStatus()
+    /// By keyspace, partitions in which acknowledged writes may be lost.
+    private(set) var lost: [Int]
+    /// By keyspace, what the machine said was at risk when it last said so.
+    private var atRisk: [Int]
     private let log: Log
     private let noteLoss: (@Sendable (DataLoss) -> Void)?
     private var timer: (any LoopTimer)?
@@ -36,6 +40,8 @@ final class CatchUp {
                 of: workers, arcs: store.settings.partitions)
         }
         let start = store.start
+        lost = Array(repeating: 0, count: membership.keyspaces.count)
+        atRisk = lost
         machine = CatchUpMachine(
             node: membership.node, units: units, keyspaces: membership.keyspaces.count, settings: opening.settings,
             isPristine: start.isEmpty, hasServed: start.served.isSet(), seed: opening.seed
@@ -49,11 +55,20 @@ final class CatchUp {
         return status
     }
 
-    func count(_ change: (inout CatchUpStatus) -> Void) { change(&counters) }
+    func count(_ change: (inout CatchUpStatus) -> Void) {
+        change(&counters)
+        publish()
+    }
+
+    private func publish() {
+        let status = status
+        replication.counters.catchUp.withLock { $0 = status }
+    }
 
     /// Begins: tells what this node is in need of to whom a link was open before anybody listened to it.
     func start() {
         keepMark()
+        publish()
         for peer in machine.peerNodes where replication.transport.isOpen(to: peer) {
             tell(peer, wantsAnswer: true)
         }
@@ -98,6 +113,11 @@ final class CatchUp {
     private func note(_ outcome: CatchUpOutcome) {
         counters.founded += UInt64(outcome.founded)
         if outcome.hasServed { counters.lost += UInt64(outcome.atRisk) }
+        for (index, outcomes) in machine.outcomes.enumerated() {
+            if outcome.hasServed { lost[index] += outcomes.atRisk - atRisk[index] }
+            atRisk[index] = outcomes.atRisk
+        }
+        publish()
         if outcome.founded > 0 {
             log(
                 outcome.hasServed ? .error : .notice,

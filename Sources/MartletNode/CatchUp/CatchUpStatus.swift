@@ -30,6 +30,7 @@ struct CatchUpOpening: Sendable {
     var seed: UInt64
     var log: Log
     var noteLoss: (@Sendable (DataLoss) -> Void)?
+    var counters = ClusterCounters()
 }
 
 /// Slots of which fewer owners held on to their data than a write could rely on: what was acknowledged there before

@@ -1,5 +1,6 @@
 public import MartletCore
 internal import MartletRuntime
+internal import Synchronization
 
 extension MessageKind {
     /// A client's command, handed to the node that coordinates it: an owner of its key.
@@ -105,6 +106,7 @@ extension Replication {
             _ = forwards.remove(id)
             return false
         }
+        counters.forwarded.add(1, ordering: .relaxed)
         // Somewhat longer than the other node takes to give up, whose answer says more.
         forward.deadline = loop.schedule(after: Self.patience + .milliseconds(500)) { [self] in finish(id, nil) }
         return true
@@ -129,6 +131,7 @@ extension Replication {
             }
         }
         guard let runForwarded, membership.keyspaces.indices.contains(command.keyspace) else { return reply([]) }
+        counters.taken.add(1, ordering: .relaxed)
         runForwarded(command, reply)
     }
 }

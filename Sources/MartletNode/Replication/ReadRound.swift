@@ -128,6 +128,7 @@ extension Replication {
     ) throws(ByteCursor.Malformed) {
         guard let target = round.targets.first(where: { $0.node == peer.node }), target.entries.count == reply.count
         else { throw ByteCursor.Malformed() }
+        latencies.noteReads(reply.count, of: peer.node, took: loop.now.since(round.begun))
         var entries = reply.entries()
         for index in target.entries {
             guard let entry = try entries.next(of: payload) else { return }
@@ -142,7 +143,10 @@ extension Replication {
                 continue
             }
             round.entries[index].missing -= 1
-            if round.entries[index].missing == 0 { end(round, index)?.confirmed(ticket: round.entries[index].ticket) }
+            if round.entries[index].missing == 0, let waiter = end(round, index) {
+                counters.countRead()
+                waiter.confirmed(ticket: round.entries[index].ticket)
+            }
         }
     }
 

@@ -7,6 +7,7 @@ final class ReadInFlight {
     let places: ReplicaPlaces
     let storedKey: [UInt8]
     let policy: ConflictPolicy
+    let begun: MonotonicTime
     /// By position, the records that came.
     var records: [[UInt8]?]
     /// Of several that differed.
@@ -17,12 +18,13 @@ final class ReadInFlight {
 
     init(
         _ operation: ReadOperation, _ places: ReplicaPlaces, storedKey: [UInt8], policy: ConflictPolicy,
-        answered: @escaping (ReadAnswer, ReadInFlight) -> Void
+        begun: MonotonicTime, answered: @escaping (ReadAnswer, ReadInFlight) -> Void
     ) {
         self.operation = operation
         self.places = places
         self.storedKey = storedKey
         self.policy = policy
+        self.begun = begun
         self.answered = answered
         records = Array(repeating: nil, count: places.nodes.count)
     }
@@ -63,7 +65,8 @@ extension Replication {
         let step = operation.start(
             reachable: reachable(places).intersection(positions),
             preferring: isOwnFit ? places.own.map { PositionSet($0) } ?? PositionSet() : PositionSet())
-        let read = ReadInFlight(operation, places, storedKey: storedKey, policy: settings.policy, answered: answered)
+        let read = ReadInFlight(
+            operation, places, storedKey: storedKey, policy: settings.policy, begun: loop.now, answered: answered)
         let id = newRequest()
         reads.add(read, as: id)
         if !step.isFinished {
@@ -80,6 +83,7 @@ extension Replication {
     private func perform(_ step: ReadStep, _ read: ReadInFlight, _ id: UInt64) {
         if step.isAnswered, let answer = read.operation.answer, let answered = read.answered {
             read.answered = nil
+            counters.count(answer)
             answered(answer, read)
         }
         if step.isFinished {
@@ -120,6 +124,7 @@ extension Replication {
         guard let entry = try entries.next(of: payload), let read = reads[header.request],
             let position = read.places.position(of: peer.node)
         else { return }
+        latencies.noteReads(1, of: peer.node, took: loop.now.since(read.begun))
         var isFull = true
         if case .version(.found) = entry.reply {
             isFull = entry.record != nil
@@ -175,6 +180,7 @@ extension Replication {
     /// Has an owner merge what is answered; its acknowledgement is waited for if `id` is not 0.
     private func bringUp(_ read: ReadInFlight, _ position: Int, _ id: UInt64) {
         guard let record = read.source else { return }
+        counters.countUpdate(isRepair: id == 0)
         if position == read.places.own {
             return whenResident([read.storedKey]) { [self] in
                 var commit: UInt64 = 0

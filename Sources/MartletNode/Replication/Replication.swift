@@ -1,5 +1,6 @@
 public import MartletCore
 public import MartletRuntime
+internal import Synchronization
 
 /// A worker's part in the cluster: serves what peers ask of its replicas, and carries its coordinator's reads and
 /// writes to the replicas of their keys. Used on the worker's loop only.
@@ -33,10 +34,16 @@ public final class Replication: TransportReceiver {
     var generationRaised: ((_ keyspace: Int) -> Void)?
     private(set) var catchUp: CatchUp?
     /// Of each node, the data set that the last link was to.
-    private var incarnations: [UInt32: UInt64] = [:]
+    private(set) var incarnations: [UInt32: UInt64] = [:]
     /// Nodes to which a link is open, of all others that there are.
     private var openNodes: Set<UInt32> = []
     private let peerCount: Int
+    /// When the link to each node last opened or closed.
+    private(set) var linkChanges: [UInt32: MonotonicTime] = [:]
+    let startedAt: MonotonicTime
+    let counters: ClusterCounters
+    /// How long other nodes' replicas took to answer.
+    var latencies = ReplicaLatencies()
     /// Messages that could not be understood.
     public private(set) var malformed: UInt64 = 0
 
@@ -51,6 +58,8 @@ public final class Replication: TransportReceiver {
         self.store = store
         self.transport = transport
         loop = store.loop
+        startedAt = loop.now
+        counters = opening.counters
         catchUp = CatchUp(self, opening)
         transport.receiver = self
         catchUp?.start()
@@ -149,6 +158,7 @@ public final class Replication: TransportReceiver {
             }
         } catch {
             malformed += 1
+            counters.malformed.add(1, ordering: .relaxed)
         }
     }
 
@@ -169,6 +179,8 @@ public final class Replication: TransportReceiver {
     }
 
     public func linkOpened(_ peer: PeerSession) {
+        linkChanges[peer.node] = loop.now
+        counters.openLinks.add(1, ordering: .relaxed)
         let former = incarnations.updateValue(peer.incarnation, forKey: peer.node)
         if let former, former != peer.incarnation { distrust(peer.node) }
         openNodes.insert(peer.node)
@@ -195,6 +207,8 @@ public final class Replication: TransportReceiver {
 
     /// What was sent to the peer may have arrived or not.
     public func linkClosed(_ peer: PeerSession, _ reason: StreamError?) {
+        linkChanges[peer.node] = loop.now
+        counters.openLinks.subtract(1, ordering: .relaxed)
         openNodes.remove(peer.node)
         writes.forEach { _, round in tell(round, sentTo: peer.node) { .lost($0) } }
         giveUpReads(askedOf: peer.node)

@@ -89,7 +89,10 @@ extension Replication {
         _ record: RawSpan, storedKey: RawSpan, _ plan: PlannedWrite, durability: Durability, takenWith commit: UInt64?,
         waiter: any WriteWaiter, ticket: UInt64
     ) {
-        if plan.step.isAnswered, let answer = plan.operation.answer { return waiter.answered(answer, ticket: ticket) }
+        if plan.step.isAnswered, let answer = plan.operation.answer {
+            counters.count(answer)
+            return waiter.answered(answer, ticket: ticket)
+        }
         let round = openRound(durability)
         let start = round.bytes.count
         ReplicaWrite.append(key: storedKey, record: record, to: &round.bytes)
@@ -179,6 +182,7 @@ extension Replication {
         if step.isAnswered, let answer = round.entries[index].operation.answer {
             let (waiter, ticket) = (round.entries[index].waiter, round.entries[index].ticket)
             round.entries[index].waiter = nil
+            if waiter != nil { counters.count(answer) }
             waiter?.answered(answer, ticket: ticket)
         }
         guard step.isFinished else { return }
@@ -210,6 +214,7 @@ extension Replication {
             guard let target = round.targets.first(where: { $0.node == peer.node }),
                 target.entries.count == reply.count
             else { throw ByteCursor.Malformed() }
+            latencies.noteWrites(reply.count, of: peer.node, took: loop.now.since(round.begun))
             for index in target.entries {
                 guard let outcome = try outcomes.next(of: payload) else { return }
                 if let position = round.entries[index].places.position(of: peer.node) {

@@ -24,11 +24,12 @@ public struct LatencyHistogram: Sendable {
     /// The arithmetic mean in nanoseconds; 0 when nothing was recorded.
     public var mean: Double { count == 0 ? 0 : sum / Double(count) }
 
-    /// Counts one duration. O(1).
-    public mutating func record(_ nanoseconds: UInt64) {
-        counts[Self.index(of: min(nanoseconds, Self.limit))] += 1
-        count += 1
-        sum += Double(nanoseconds)
+    /// Counts one duration, or the same one several times. O(1).
+    public mutating func record(_ nanoseconds: UInt64, times: UInt64 = 1) {
+        guard times > 0 else { return }
+        counts[Self.index(of: min(nanoseconds, Self.limit))] += times
+        count += times
+        sum += Double(nanoseconds) * Double(times)
         if nanoseconds < minimum { minimum = nanoseconds }
         if nanoseconds > maximum { maximum = nanoseconds }
     }
@@ -40,6 +41,12 @@ public struct LatencyHistogram: Sendable {
         sum += other.sum
         minimum = min(minimum, other.minimum)
         maximum = max(maximum, other.maximum)
+    }
+
+    /// What was counted, ascending: durations in the middle of their buckets, and how many of each. Recorded into an
+    /// empty histogram, they give its percentiles to the same error. O(buckets).
+    public var buckets: [(nanoseconds: UInt64, count: UInt64)] {
+        counts.indices.lazy.filter { counts[$0] > 0 }.map { (Self.middle(of: $0), counts[$0]) }
     }
 
     /// Forgets everything, keeping the memory. O(buckets).

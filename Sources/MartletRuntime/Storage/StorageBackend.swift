@@ -88,6 +88,11 @@ public protocol StorageReader: AnyObject {
     /// An event loop asks this way first, so that what an engine has in memory costs no change of threads.
     func readWithoutWaiting(_ key: RawSpan, _ body: (RawSpan) -> Void) throws(StorageError) -> Bool?
 
+    /// As ``read(_:_:)``, and says which level answered: for a person who asks about one key, at whatever cost.
+    func readTracing(
+        _ key: RawSpan, _ body: (RawSpan) -> Void
+    ) throws(StorageError) -> (isFound: Bool, level: ReadLevel)
+
     /// Ends a turn of reads: reads after it see every batch applied before it. A reader may hold one transaction from
     /// the first read of a turn to here; reads within a turn may or may not see batches applied meanwhile, but a read
     /// that begins after ``refresh()`` does. Cheap if nothing was read.
@@ -97,6 +102,13 @@ public protocol StorageReader: AnyObject {
 extension StorageReader {
     /// For an engine that cannot tell.
     public func readWithoutWaiting(_ key: RawSpan, _ body: (RawSpan) -> Void) throws(StorageError) -> Bool? { nil }
+
+    /// For an engine that cannot tell.
+    public func readTracing(
+        _ key: RawSpan, _ body: (RawSpan) -> Void
+    ) throws(StorageError) -> (isFound: Bool, level: ReadLevel) {
+        (try read(key, body), .engine)
+    }
 }
 
 /// A frozen view of a backend's contents. Released by its last reference; keeps space of later writes occupied till

@@ -9,6 +9,8 @@ public enum CommandShape: Sendable {
     case keys(first: Int, last: Int, step: Int)
     /// The whole keyspace (KEYS, SCAN, DBSIZE, FLUSHDB, ...): driven apart, it may take many turns.
     case keyspace
+    /// The cluster (MARTLET.CLUSTER): asks workers and other nodes, driven apart.
+    case cluster
 }
 
 /// A command of the front door: one row of the table.

@@ -28,7 +28,7 @@ public struct CommandTable: Sendable {
         StringCommands.rows + RangeCommands.rows + CounterCommands.rows + ExpiryCommands.rows + GenericCommands.rows
             + ObjectCommands.rows + ConnectionCommands.rows + ClientCommands.rows + ServerCommands.rows
             + ConfigCommands.rows + IntrospectionCommands.rows + ClusterCommands.rows + KeyspaceCommands.rows
-            + MartletCommands.rows)
+            + MartletCommands.rows + MartletClusterCommands.rows)
 
     /// Names are unique, at most 24 bytes and lower case; a subcommand's is `container|name`.
     public init(_ commands: [Command]) {

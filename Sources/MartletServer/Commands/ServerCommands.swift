@@ -36,12 +36,12 @@ enum ServerCommands {
         ) { _, _ in },
     ]
 
-    /// Sections in INFO's order, with their titles; `martlet` and `backend` are our own.
+    /// Sections in INFO's order, with their titles; `martlet`, `replicas` and `backend` are our own.
     private static let sections: [(name: String, title: String)] = [
         ("server", "Server"), ("clients", "Clients"), ("memory", "Memory"), ("persistence", "Persistence"),
         ("stats", "Stats"), ("replication", "Replication"), ("cpu", "CPU"), ("modules", "Modules"),
         ("errorstats", "Errorstats"), ("cluster", "Cluster"), ("keyspace", "Keyspace"), ("martlet", "Martlet"),
-        ("backend", "Backend"),
+        ("replicas", "Replicas"), ("backend", "Backend"),
     ]
 
     /// INFO [section ...]: all without one, or for `default`, `all` and `everything`; what is no section adds nothing.

@@ -232,6 +232,13 @@ final class ClientConnection: StreamHandler {
             }
             isMuted = takeMuting()
             runApart(request)
+        case .cluster:
+            guard let request = ClusterRequest(door.table.rows[row].name, input, call) else {
+                mute(call, from: start, since: mode)
+                return finish(call, from: start, commit: 0)
+            }
+            isMuted = takeMuting()
+            runApart(request)
         }
     }
 

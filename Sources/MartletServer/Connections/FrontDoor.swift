@@ -39,6 +39,15 @@ final class FrontDoor: ServerFacts {
         coordinator.assumeIsolated { coordinator in
             coordinator.replication?.runForwarded = { command, reply in
                 let (door, reply) = (me.value, Confined(reply, on: me.value.coordinator.loop))
+                let (node, facts) = (door.node, door.identity)
+                if let request = ClusterRequest(command, keyspaces: door.keyspaceNames) {
+                    node.environment.spawn("forwarded question", on: door.worker) {
+                        let bytes = await request.reply(
+                            by: node, keyspace: command.keyspace, version: command.version, facts: facts)
+                        reply.post { $0(bytes) }
+                    }
+                    return
+                }
                 door.node.environment.spawn("forwarded command", on: door.worker) {
                     let bytes = await ReplicatedCommand(command: command, isForwarded: true)
                         .reply(door: me, node: me.handedOver.node)
@@ -150,6 +159,11 @@ final class FrontDoor: ServerFacts {
     var requiresPassword: Bool { false }
     var wallMicroseconds: Int64 { node.environment.clock.wallMicroseconds }
     var connectionCount: Int { shared.connectionCount }
+    var identity: ServerIdentity {
+        ServerIdentity(
+            address: shared.address, software: shared.software,
+            uptime: max(0, (wallMicroseconds - shared.startedAt) / 1_000_000))
+    }
 }
 
 /// Hears nothing of a client that was turned away.

@@ -23,6 +23,7 @@ struct Information {
         case "cluster": [("cluster_enabled", isOneOfSeveral ? "1" : "0")]
         case "keyspace": keyspaces
         case "martlet": martlet
+        case "replicas": replicas
         case "backend": backend
         default: []
         }
@@ -94,6 +95,26 @@ struct Information {
             ("commit_syncs", "\(statistics.commitSyncs)"),
             ("commit_p50_microseconds", "\(statistics.commitMedianNanoseconds / 1000)"),
             ("commit_p99_microseconds", "\(statistics.commitP99Nanoseconds / 1000)"),
+        ]
+    }
+
+    /// This node's part in its cluster; all 0 on a node that is alone.
+    private var replicas: Lines {
+        let statistics = door.node.clusterStatistics
+        let catchUp = statistics.catchUp
+        return [
+            ("links_up", "\(statistics.openLinks)"), ("partitions", "\(catchUp.units)"),
+            ("partitions_caught_up", "\(catchUp.units - catchUp.inNeed)"),
+            ("partitions_founded", "\(catchUp.founded)"), ("partitions_lost", "\(catchUp.lost)"),
+            ("quorum_writes", "\(statistics.writes)"),
+            ("quorum_writes_not_applied", "\(statistics.writesNotApplied)"),
+            ("quorum_writes_unknown", "\(statistics.writesUnknown)"), ("quorum_reads", "\(statistics.reads)"),
+            ("quorum_reads_refused", "\(statistics.readsRefused)"),
+            ("read_write_backs", "\(statistics.writeBacks)"), ("read_repairs", "\(statistics.repairs)"),
+            ("commands_forwarded", "\(statistics.forwarded)"), ("commands_taken", "\(statistics.taken)"),
+            ("catch_up_pages", "\(catchUp.pages)"), ("catch_up_records_sent", "\(catchUp.sent)"),
+            ("catch_up_records_received", "\(catchUp.received)"), ("catch_up_failures", "\(catchUp.failures)"),
+            ("malformed_messages", "\(statistics.malformed)"),
         ]
     }
 

@@ -34,15 +34,16 @@ enum TerminalTable {
         return text
     }
 
-    /// Columns as wide as their widest cell; the first two to the left, numbers to the right.
-    private static func aligned(_ rows: [[String]]) -> String {
+    /// Columns as wide as their widest cell; the first ones to the left, numbers to the right.
+    static func aligned(_ rows: [[String]], left: Int = 2) -> String {
         let widths = (rows.first ?? []).indices.map { column in rows.map { $0[column].count }.max() ?? 0 }
         return rows.map { row in
             let cells = row.enumerated().map { column, cell in
                 let padding = String(repeating: " ", count: widths[column] - cell.count)
-                return column < 2 ? cell + padding : padding + cell
+                return column < left ? cell + padding : padding + cell
             }
-            return cells.joined(separator: "  ") + "\n"
+            let line = cells.joined(separator: "  ")
+            return line.prefix(line.count - line.reversed().prefix { $0 == " " }.count) + "\n"
         }.joined()
     }
 }

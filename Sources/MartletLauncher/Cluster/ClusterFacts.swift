@@ -1,0 +1,137 @@
+internal import MartletClient
+
+/// A member as a node tells of it; what is missing in a reply is empty.
+struct MemberFacts: Sendable {
+    var id: Int64
+    var name: String
+    var dataCenter: String
+    var rack: String
+    var weight: Int64
+    var clients: String
+    var clusterClients: [String]
+    var nodes: String
+    var link: String
+
+    init(_ reply: Reply) {
+        id = reply.number("id")
+        name = reply.text("name")
+        dataCenter = reply.text("data_center")
+        rack = reply.text("rack")
+        weight = reply.number("weight")
+        clients = reply.text("clients")
+        clusterClients = (reply["cluster_clients"]?.elements ?? []).compactMap(\.text)
+        nodes = reply.text("nodes")
+        link = reply.text("link")
+    }
+}
+
+/// What a node says of itself.
+struct NodeStatus: Sendable {
+    struct Keyspace: Sendable {
+        var name: String
+        var replicas: Int64
+        var read: String
+        var write: String
+        var conflicts: String
+        var records: Int64?
+        var partitions: Int64
+        var inNeed: Int64
+        var lost: Int64
+    }
+
+    struct Peer: Sendable {
+        var name: String
+        var link: String
+        var since: Int64
+    }
+
+    var cluster: String
+    var name: String
+    var incarnation: String
+    var epoch: Int64
+    var founding: String
+    var version: String
+    var backend: String
+    var durability: String
+    var uptime: Int64
+    var keyspaces: [Keyspace]
+    var peers: [Peer]
+
+    init(_ reply: Reply) {
+        cluster = reply.text("cluster")
+        name = reply.text("node")
+        incarnation = reply.text("incarnation")
+        epoch = reply.number("epoch")
+        founding = reply.text("founding")
+        version = reply.text("version")
+        backend = reply.text("backend")
+        durability = reply.text("durability")
+        uptime = reply.number("uptime_seconds")
+        keyspaces = (reply["keyspaces"]?.elements ?? []).map { keyspace in
+            Keyspace(
+                name: keyspace.text("name"), replicas: keyspace.number("n"), read: keyspace.text("r"),
+                write: keyspace.text("w"), conflicts: keyspace.text("conflicts"), records: keyspace["records"]?.number,
+                partitions: keyspace.number("partitions"), inNeed: keyspace.number("in_need"),
+                lost: keyspace.number("lost"))
+        }
+        peers = (reply["peers"]?.elements ?? []).map {
+            Peer(name: $0.text("name"), link: $0.text("link"), since: $0.number("since_seconds"))
+        }
+    }
+}
+
+/// The owners of a keyspace's partitions.
+struct ClusterRing: Sendable {
+    var keyspace: String
+    var epoch: Int64
+    var partitions: Int
+    var replicas: Int64
+    var ranges: [(slots: ClosedRange<Int>, owners: [String])]
+    /// Slots in a partition.
+    var width: Int { max(1, 16384 / max(1, partitions)) }
+
+    init(_ reply: Reply) {
+        keyspace = reply.text("keyspace")
+        epoch = reply.number("epoch")
+        partitions = Int(clamping: reply.number("partitions"))
+        replicas = reply.number("n")
+        ranges = (reply["ranges"]?.elements ?? []).compactMap { range in
+            guard let parts = range.elements, parts.count > 2, let first = parts[0].number, let last = parts[1].number,
+                0 <= first, first <= last, last < 16384
+            else { return nil }
+            return (Int(first)...Int(last), parts.dropFirst(2).compactMap(\.text))
+        }
+    }
+
+    /// The owners of a partition.
+    func owners(ofPartition partition: Int) -> [String] {
+        ranges.first { $0.slots.contains(partition * width) }?.owners ?? []
+    }
+}
+
+/// What a node holds of each partition.
+struct NodeDigests: Sendable, Equatable {
+    var records: Int64
+    var digest: String
+    /// By partition, what is equal where the contents are.
+    var partitions: [Int: String]
+
+    init(_ reply: Reply) {
+        records = reply.number("records")
+        digest = reply.text("digest")
+        partitions = [:]
+        for row in reply["partitions"]?.elements ?? [] {
+            guard let parts = row.elements, parts.count == 3, let partition = parts[0].number else { continue }
+            partitions[Int(clamping: partition)] = "\(parts[1].number ?? 0) \(parts[2].text ?? "")"
+        }
+    }
+}
+
+extension Reply {
+    /// The text under a name; empty if there is none.
+    func text(_ name: String) -> String { self[name]?.text ?? "" }
+    /// The number under a name; 0 if there is none.
+    func number(_ name: String) -> Int64 { self[name]?.number ?? 0 }
+    /// Whether the value under a name is true.
+    func isTrue(_ name: String) -> Bool { self[name] == .boolean(true) || self[name]?.number == 1 }
+}

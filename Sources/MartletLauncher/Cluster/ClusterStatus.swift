@@ -1,0 +1,185 @@
+internal import MartletClient
+internal import MartletCore
+
+/// What all nodes of a cluster said of themselves, and what follows from it.
+struct ClusterStatus: Sendable {
+    /// In the order of the members; why one did not answer.
+    var nodes: [(member: MemberFacts, answer: Result<NodeStatus, MartletError>)]
+    /// One for each keyspace, in order.
+    var rings: [ClusterRing]
+
+    private var answers: [NodeStatus] { nodes.compactMap { try? $0.answer.get() } }
+    private var silent: Set<String> {
+        Set(nodes.filter { if case .failure = $0.answer { true } else { false } }.map(\.member.name))
+    }
+
+    var report: ClusterReport {
+        let unmet = unmetQuorums
+        let faults = unmet + unreachable + disagreements + troubles
+        let first = answers.first
+        let count = nodes.count
+        return ClusterReport(
+            title: "cluster \(first?.cluster ?? "?"): \(count) \(count == 1 ? "node" : "nodes"), epoch "
+                + "\(first?.epoch ?? 0), founding digest \((first?.founding ?? "").orDash)",
+            faults: faults, well: "all is well",
+            code: !unmet.isEmpty ? ExitCode.quorumNotMet : faults.isEmpty ? ExitCode.ok : ExitCode.failed,
+            [nodeRows, keyspaceRows])
+    }
+
+    /// Keyspaces whose reads or writes too few owners are there for.
+    private var unmetQuorums: [String] {
+        guard let keyspaces = answers.first?.keyspaces else { return [] }
+        var faults: [String] = []
+        for (keyspace, ring) in zip(keyspaces, rings) {
+            for (what, level) in [("reads", keyspace.read), ("writes", keyspace.write)] {
+                let needed = Self.needed(level, of: Int(keyspace.replicas))
+                let short = ring.ranges.filter { range in range.owners.count { !silent.contains($0) } < needed }
+                let partitions = short.reduce(0) { $0 + $1.slots.count / ring.width }
+                guard partitions > 0 else { continue }
+                faults.append(
+                    "keyspace \(keyspace.name): \(what) need \(needed) of \(keyspace.replicas) owners, which "
+                        + "\(partitions) of \(ring.partitions) partitions do not have")
+            }
+        }
+        return faults
+    }
+
+    private static func needed(_ level: String, of owners: Int) -> Int {
+        guard let level = try? ConsistencyLevel(parsing: level),
+            let quorum = try? Quorum(level, in: ReplicaPlacement(owners: owners, count: owners))
+        else { return 1 }
+        return quorum.needed
+    }
+
+    private var unreachable: [String] {
+        nodes.compactMap { member, answer in
+            guard case .failure(let error) = answer else { return nil }
+            return Self.silence(of: member, error)
+        }
+    }
+
+    /// Why a node did not answer, its address once.
+    static func silence(of member: MemberFacts, _ error: MartletError) -> String {
+        let reason = error.message.replacing("cannot connect to \(member.clients): ", with: "")
+            .replacing("\(member.clients): ", with: "")
+        return "node \(member.name) cannot be reached at \(member.clients): \(reason)"
+    }
+
+    private var disagreements: [String] {
+        guard let first = answers.first else { return [] }
+        return answers.dropFirst().compactMap { other in
+            guard other.epoch != first.epoch || other.founding != first.founding else { return nil }
+            return "node \(other.name) is in epoch \(other.epoch), founded as \(other.founding), and \(first.name) in "
+                + "epoch \(first.epoch), founded as \(first.founding)"
+        }
+    }
+
+    /// What nodes say is wrong with themselves.
+    private var troubles: [String] {
+        var faults: [String] = []
+        for node in answers {
+            for keyspace in node.keyspaces {
+                if keyspace.inNeed > 0 {
+                    faults.append(
+                        "node \(node.name): keyspace \(keyspace.name): \(keyspace.inNeed) of \(keyspace.partitions) "
+                            + "partitions are not caught up and count for nothing yet")
+                }
+                if keyspace.lost > 0 {
+                    faults.append(
+                        "node \(node.name): keyspace \(keyspace.name): \(keyspace.lost) partitions came up from too "
+                            + "few owners: acknowledged writes may be lost")
+                }
+            }
+            for peer in node.peers where peer.link != "up" && !silent.contains(peer.name) {
+                faults.append(
+                    "node \(node.name): the link with \(peer.name) is \(peer.link) since \(Self.time(peer.since))")
+            }
+        }
+        return faults
+    }
+
+    private var nodeRows: [[String]] {
+        var rows = [
+            ["node", "address", "backend", "durability", "state", "up for", "caught up", "links", "records", "version"]
+        ]
+        for (member, answer) in nodes {
+            guard case .success(let node) = answer else {
+                rows.append([member.name, member.clients, "?", "?", "unreachable", "-", "-", "-", "-", "-"])
+                continue
+            }
+            let partitions = node.keyspaces.reduce(0) { $0 + $1.partitions }
+            let inNeed = node.keyspaces.reduce(0) { $0 + $1.inNeed }
+            let records = node.keyspaces.map(\.records)
+            rows.append([
+                node.name, member.clients, node.backend, node.durability, inNeed > 0 ? "catching up" : "up",
+                Self.time(node.uptime), "\(partitions - inNeed)/\(partitions)",
+                "\(node.peers.count { $0.link == "up" })/\(node.peers.count)",
+                records.contains(nil) ? "?" : "\(records.reduce(0) { $0 + ($1 ?? 0) })", node.version,
+            ])
+        }
+        return rows
+    }
+
+    private var keyspaceRows: [[String]] {
+        [["keyspace", "N", "R", "W", "conflicts", "partitions"]]
+            + zip(answers.first?.keyspaces ?? [], rings).map { keyspace, ring in
+                [
+                    keyspace.name, "\(keyspace.replicas)", keyspace.read, keyspace.write, keyspace.conflicts,
+                    "\(ring.partitions)",
+                ]
+            }
+    }
+
+    /// `45 s`, `3 min`, `7 h`, `12 d`.
+    static func time(_ seconds: Int64) -> String {
+        switch seconds {
+        case ..<120: "\(seconds) s"
+        case ..<7200: "\(seconds / 60) min"
+        case ..<172_800: "\(seconds / 3600) h"
+        default: "\(seconds / 86400) d"
+        }
+    }
+}
+
+/// What the owners of each partition hold, side by side.
+struct ClusterDigests: Sendable {
+    var ring: ClusterRing
+    var nodes: [(member: MemberFacts, answer: Result<NodeDigests, MartletError>)]
+
+    /// Partitions whose owners, as far as they answered, do not hold the same.
+    var differing: [Int] {
+        (0..<ring.partitions).filter { partition in
+            let owners = ring.owners(ofPartition: partition)
+            let held = nodes.filter { owners.contains($0.member.name) }.compactMap { node in
+                (try? node.answer.get()).map { $0.partitions[partition] ?? "" }
+            }
+            return Set(held).count > 1
+        }
+    }
+
+    /// Whether all owners answered and hold the same.
+    var isEqual: Bool { differing.isEmpty && nodes.allSatisfy { (try? $0.answer.get()) != nil } }
+
+    var report: ClusterReport {
+        var rows = [["node", "records", "digest"]]
+        var faults: [String] = []
+        for (member, answer) in nodes {
+            switch answer {
+            case .success(let digests): rows.append([member.name, "\(digests.records)", digests.digest])
+            case .failure(let error):
+                rows.append([member.name, "?", "?"])
+                faults.append(ClusterStatus.silence(of: member, error))
+            }
+        }
+        let differing = differing
+        if !differing.isEmpty {
+            let some = differing.prefix(16).map(String.init).joined(separator: " ")
+            faults.append(
+                "\(differing.count) of \(ring.partitions) partitions are not the same on all their owners: \(some)"
+                    + (differing.count > 16 ? " ..." : ""))
+        }
+        return ClusterReport(
+            title: "keyspace \(ring.keyspace)", faults: faults, well: "all owners of each partition hold the same",
+            code: faults.isEmpty ? ExitCode.ok : ExitCode.failed, [rows])
+    }
+}

@@ -1,0 +1,111 @@
+internal import MartletCore
+internal import MartletRuntime
+
+/// What a node sees of its cluster at one moment.
+public struct ClusterView: Sendable {
+    /// This node's part in one keyspace.
+    public struct Keyspace: Sendable {
+        /// Partitions that the node owns a replica of.
+        public var partitions = 0
+        /// Of these, partitions that do not count yet: they may lack what was acknowledged.
+        public var inNeed = 0
+        /// Since the start: partitions that every owner had lost, or that are new.
+        public var founded = 0
+        /// Since the start: partitions in which acknowledged writes may be lost.
+        public var lost = 0
+    }
+
+    /// Another node as this one sees it.
+    public struct Peer: Sendable {
+        public var node: UInt32
+        /// Links that are open, of ``links``: one for each worker.
+        public var openLinks: Int
+        public var links: Int
+        /// For how long the link has been as it is; the shortest of several.
+        public var since: Duration
+        /// The data set at the other end of the last link.
+        public var incarnation: UInt64?
+        /// Partitions shared with this node that it said it is in need of; nil if it has not said.
+        public var inNeed: Int?
+    }
+
+    /// By keyspace, in the order of the node's settings.
+    public var keyspaces: [Keyspace]
+    /// By id.
+    public var peers: [Peer]
+
+    mutating func add(_ other: ClusterView) {
+        for (index, keyspace) in other.keyspaces.enumerated() {
+            keyspaces[index].partitions += keyspace.partitions
+            keyspaces[index].inNeed += keyspace.inNeed
+            keyspaces[index].founded += keyspace.founded
+            keyspaces[index].lost += keyspace.lost
+        }
+        for (index, peer) in other.peers.enumerated() {
+            peers[index].openLinks += peer.openLinks
+            peers[index].links += peer.links
+            peers[index].since = min(peers[index].since, peer.since)
+            if let more = peer.inNeed { peers[index].inNeed = (peers[index].inNeed ?? 0) + more }
+        }
+    }
+}
+
+extension Replication {
+    var view: ClusterView {
+        var keyspaces = membership.keyspaces.map { _ in ClusterView.Keyspace() }
+        if let catchUp {
+            let machine = catchUp.machine
+            for (index, unit) in machine.units.enumerated() {
+                keyspaces[unit.keyspace].partitions += 1
+                if !machine.isCaughtUp(unit: index) { keyspaces[unit.keyspace].inNeed += 1 }
+            }
+            for (index, outcome) in machine.outcomes.enumerated() { keyspaces[index].founded = outcome.founded }
+            for (index, lost) in catchUp.lost.enumerated() { keyspaces[index].lost = lost }
+        }
+        let others = membership.members.map(\.member.id).filter { $0 != membership.node }
+        let peers = others.map { node in
+            ClusterView.Peer(
+                node: node, openLinks: transport.isOpen(to: node) ? 1 : 0, links: 1,
+                since: loop.now.since(linkChanges[node] ?? startedAt), incarnation: incarnations[node],
+                inNeed: catchUp?.machine.needCount(of: node))
+        }
+        return ClusterView(keyspaces: keyspaces, peers: peers)
+    }
+}
+
+extension ReplicaCoordinator {
+    var clusterView: ClusterView? { replication?.view }
+    var latencies: [PeerLatency] { replication.map { Array($0.latencies.peers.values) } ?? [] }
+    /// The cluster that this worker joined; nil for a node that is alone.
+    public var membership: ClusterMembership? { replication?.membership }
+}
+
+extension Node {
+    /// What this node sees of its cluster; nil for a node that is alone.
+    public func clusterView() async -> ClusterView? {
+        var whole: ClusterView?
+        for coordinator in coordinators {
+            guard let view = await coordinator.clusterView else { continue }
+            if whole == nil { whole = view } else { whole?.add(view) }
+        }
+        return whole
+    }
+
+    /// How long other nodes' replicas took to answer this one, by node's id, since the start.
+    public func replicaLatencies() async -> [PeerLatency] {
+        var merged: [UInt32: PeerLatency] = [:]
+        for coordinator in coordinators {
+            for latency in await coordinator.latencies {
+                merged[latency.node, default: PeerLatency(node: latency.node)].merge(latency)
+            }
+        }
+        return merged.values.sorted { $0.node < $1.node }
+    }
+
+    /// What this node counts of its part in the cluster; all 0 for a node that is alone.
+    public nonisolated var clusterStatistics: ClusterStatistics {
+        var statistics = ClusterStatistics()
+        for counters in clusterCounters { statistics.add(counters) }
+        return statistics
+    }
+}

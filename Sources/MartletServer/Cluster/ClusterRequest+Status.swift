@@ -1,0 +1,135 @@
+internal import MartletCore
+internal import MartletNode
+internal import MartletRuntime
+
+/// What a node says of itself, the members and the ring.
+extension ClusterRequest {
+    static func status(_ node: Node, _ facts: ServerIdentity, _ writer: inout ReplyWriter) async {
+        let membership = await node.coordinators[0].membership
+        let view = await node.clusterView()
+        let settings = node.settings
+        writer.map(15)
+        writer.pair("cluster", settings.cluster)
+        writer.pair("node", settings.name)
+        writer.pair("id", Int(settings.id))
+        writer.pair("incarnation", node.incarnation.hexadecimal)
+        writer.pair("epoch", Int(clamping: membership?.epoch ?? 1))
+        writer.pair("founding", settings.founding.map { TopologyDigest($0).description } ?? "")
+        writer.pair("version", facts.software)
+        writer.pair("address", facts.address.description)
+        writer.pair("backend", node.backend.properties.name)
+        writer.pair("durability", settings.durability.name)
+        writer.pair("workers", settings.workers)
+        writer.pair("uptime_seconds", Int(facts.uptime))
+        writer.pair("started_unclean", node.startedUnclean)
+        writer.bulk("keyspaces")
+        writer.array(settings.keyspaces.count)
+        for index in settings.keyspaces.indices {
+            await keyspace(index, node, membership?.keyspaces[index], view?.keyspaces[index], &writer)
+        }
+        writer.bulk("peers")
+        writer.array(view?.peers.count ?? 0)
+        for peer in view?.peers ?? [] { append(peer, membership?.member(peer.node), &writer) }
+    }
+
+    /// Where a keyspace stands here. A node that is alone owns all of it.
+    private static func keyspace(
+        _ index: Int, _ node: Node, _ replicated: ClusterMembership.Keyspace?, _ view: ClusterView.Keyspace?,
+        _ writer: inout ReplyWriter
+    ) async {
+        let settings = node.settings.keyspaces[index]
+        let partitions = view?.partitions ?? node.settings.partitions
+        writer.map(12)
+        writer.pair("name", settings.name)
+        writer.pair("id", Int(settings.id))
+        writer.pair("n", replicated?.ring.replicas ?? 1)
+        writer.pair("r", replicated?.read.name ?? "one")
+        writer.pair("w", replicated?.write.name ?? "one")
+        writer.pair("conflicts", replicated?.policy == .siblings ? "siblings" : "latest")
+        writer.pair("records", orNull: await node.replicas[0].count(keyspace: index))
+        writer.pair("partitions", partitions)
+        writer.pair("caught_up", partitions - (view?.inNeed ?? 0))
+        writer.pair("in_need", view?.inNeed ?? 0)
+        writer.pair("founded", view?.founded ?? 0)
+        writer.pair("lost", view?.lost ?? 0)
+    }
+
+    private static func append(_ peer: ClusterView.Peer, _ member: ClusterMember?, _ writer: inout ReplyWriter) {
+        writer.map(7)
+        writer.pair("id", Int(peer.node))
+        writer.pair("name", member?.member.name ?? "")
+        writer.pair("address", member?.clients.description ?? "")
+        writer.pair("link", peer.openLinks == peer.links ? "up" : peer.openLinks == 0 ? "down" : "partly up")
+        writer.pair("since_seconds", Int(peer.since.components.seconds))
+        writer.pair("incarnation", peer.incarnation.map(\.hexadecimal) ?? "")
+        writer.pair("in_need", orNull: peer.openLinks > 0 ? peer.inNeed : nil)
+    }
+
+    // MARK: Members
+
+    static func nodes(_ node: Node, _ facts: ServerIdentity, _ writer: inout ReplyWriter) async {
+        guard let membership = await node.coordinators[0].membership else {
+            writer.array(1)
+            let member = Member(id: node.settings.id, name: node.settings.name)
+            return append(
+                ClusterMember(member, clients: facts.address, clusterClients: [], nodes: facts.address), "self",
+                &writer)
+        }
+        let view = await node.clusterView()
+        writer.array(membership.members.count)
+        for member in membership.members {
+            let peer = view?.peers.first { $0.node == member.member.id }
+            append(member, peer.map { $0.openLinks > 0 ? "up" : "down" } ?? "self", &writer)
+        }
+    }
+
+    private static func append(_ member: ClusterMember, _ link: String, _ writer: inout ReplyWriter) {
+        writer.map(9)
+        writer.pair("id", Int(member.member.id))
+        writer.pair("name", member.member.name)
+        writer.pair("data_center", member.member.dataCenter)
+        writer.pair("rack", member.member.rack)
+        writer.pair("weight", member.member.weight)
+        writer.pair("clients", member.clients.description)
+        writer.bulk("cluster_clients")
+        writer.array(member.clusterClients.count)
+        for address in member.clusterClients { writer.bulk(address.description) }
+        writer.pair("nodes", member.nodes.description)
+        writer.pair("link", link)
+    }
+
+    // MARK: The ring
+
+    /// Neighbouring partitions of the same owners in the same order are one range.
+    static func ring(_ node: Node, _ keyspace: Int, _ writer: inout ReplyWriter) async {
+        var ranges: [(slots: Range<Int>, owners: [String])] = [(0..<Slot.count, [node.settings.name])]
+        var (partitions, replicas, epoch) = (node.settings.partitions, 1, UInt64(1))
+        if let membership = await node.coordinators[0].membership {
+            let ring = membership.keyspaces[keyspace].ring
+            (partitions, replicas, epoch) = (ring.partitions, ring.replicas, membership.epoch)
+            ranges = []
+            for partition in 0..<partitions {
+                let slots = ring.slots(ofPartition: partition)
+                let owners = ring.owners(ofPartition: partition).map { ring.members[$0].name }
+                if let last = ranges.last, last.owners == owners {
+                    ranges[ranges.count - 1].slots = last.slots.lowerBound..<slots.upperBound
+                } else {
+                    ranges.append((slots, owners))
+                }
+            }
+        }
+        writer.map(5)
+        writer.pair("keyspace", node.settings.keyspaces[keyspace].name)
+        writer.pair("epoch", Int(clamping: epoch))
+        writer.pair("partitions", partitions)
+        writer.pair("n", replicas)
+        writer.bulk("ranges")
+        writer.array(ranges.count)
+        for range in ranges {
+            writer.array(2 + range.owners.count)
+            writer.integer(range.slots.lowerBound)
+            writer.integer(range.slots.upperBound - 1)
+            for owner in range.owners { writer.bulk(owner) }
+        }
+    }
+}
