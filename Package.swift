@@ -92,7 +92,7 @@ let package = Package(
         tests("MartletConfigurationTests", ["MartletConfiguration", "MartletCore", "MartletRuntime"]),
         tests(
             "MartletLauncherTests",
-            ["MartletLauncher", "MartletConfiguration", "MartletIO", "MartletRuntime"] + backends),
+            ["MartletLauncher", "MartletClient", "MartletConfiguration", "MartletIO", "MartletRuntime"] + backends),
         tests(
             "MartletClientTests",
             [
@@ -111,6 +111,7 @@ let package = Package(
             "TransportTests", ["MartletCore", "MartletRuntime", "MartletNode", "MartletIO", "MartletSimulator"]),
         tests("MartletIOTests", ["MartletCore", "MartletRuntime", "MartletIO"]),
         tests("DifferentialTests", ["MartletRuntime", "MartletNode", "MartletServer", "MartletLauncher"] + backends),
+        tests("ClusterTests", ["MartletLauncher", "MartletClient", "MartletRuntime"] + backends),
         tests("EngineBackendTests", ["MartletCore", "MartletRuntime"] + backends),
         tests("MemoryBackendTests", ["MartletCore", "MartletRuntime", "MemoryBackend"]),
         tests(

@@ -62,7 +62,8 @@ extension Replication {
             for (index, outcome) in machine.outcomes.enumerated() { keyspaces[index].founded = outcome.founded }
             for (index, lost) in catchUp.lost.enumerated() { keyspaces[index].lost = lost }
         }
-        let others = membership.members.map(\.member.id).filter { $0 != membership.node }
+        let all = Set(membership.keyspaces.flatMap { $0.ring.members.map(\.id) })
+        let others = all.sorted().filter { $0 != membership.node }
         let peers = others.map { node in
             ClusterView.Peer(
                 node: node, openLinks: transport.isOpen(to: node) ? 1 : 0, links: 1,
@@ -76,6 +77,24 @@ extension Replication {
 extension ReplicaCoordinator {
     var clusterView: ClusterView? { replication?.view }
     var latencies: [PeerLatency] { replication.map { Array($0.latencies.peers.values) } ?? [] }
+    /// Has other nodes run a command, all at once; their replies in order, nil for one that nothing is known of, empty
+    /// for one that could not even be asked.
+    public func forward(_ command: ForwardedCommand, toAll nodes: [UInt32]) async -> [[UInt8]?] {
+        guard let replication, !nodes.isEmpty else { return nodes.map { _ in [] } }
+        return await withCheckedContinuation { continuation in
+            var replies: [[UInt8]?] = nodes.map { _ in [] }
+            var missing = nodes.count
+            for (place, node) in nodes.enumerated() {
+                let answered: ([UInt8]?) -> Void = { reply in
+                    replies[place] = reply
+                    missing -= 1
+                    if missing == 0 { continuation.resume(returning: replies) }
+                }
+                if !replication.forward(command, to: node, answered: answered) { answered([]) }
+            }
+        }
+    }
+
     /// The cluster that this worker joined; nil for a node that is alone.
     public var membership: ClusterMembership? { replication?.membership }
 }

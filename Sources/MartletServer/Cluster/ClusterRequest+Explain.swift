@@ -8,29 +8,15 @@ extension ClusterRequest {
     static func explain(_ key: [UInt8], _ node: Node, _ keyspace: Int, _ writer: inout ReplyWriter) async {
         let slot = withBytes(of: key) { Slot.of($0) }
         let coordinator = node.coordinators[withBytes(of: key) { node.worker(of: $0) }]
-        let version = writer.version
         let membership = await coordinator.membership
         let ring = membership?.keyspaces[keyspace].ring
-        let owners = ring?.owners(ofSlot: slot).map { ring?.members[$0].id ?? 0 } ?? [node.settings.id]
-        let replies = await withTaskGroup(of: (Int, [UInt8]).self) { group in
-            for (place, owner) in owners.enumerated() {
-                group.addTask {
-                    if owner == node.settings.id {
-                        var own = ReplyWriter(version: version)
-                        await replica(key, node, keyspace, &own)
-                        return (place, own.buffer.copy())
-                    }
-                    let reply = await ask(owner, key, coordinator, keyspace, version)
-                    if let reply, !reply.isEmpty { return (place, reply) }
-                    var silent = ReplyWriter(version: version)
-                    silence(of: owner, named: membership?.member(owner)?.member.name ?? "", reply, &silent)
-                    return (place, silent.buffer.copy())
-                }
-            }
-            var replies = Array(repeating: [UInt8](), count: owners.count)
-            for await (place, reply) in group { replies[place] = reply }
-            return replies
-        }
+        let own = membership?.node ?? node.settings.id
+        let owners = ring?.owners(ofSlot: slot).map { ring?.members[$0].id ?? 0 } ?? [own]
+        let others = owners.filter { $0 != own }
+        let question = ForwardedCommand(
+            keyspace: keyspace, version: writer.version, levels: (nil, nil),
+            arguments: [Array("MARTLET.CLUSTER".utf8), Array("REPLICA".utf8), key])
+        let answers = await coordinator.forward(question, toAll: others)
         writer.map(6)
         writer.bulk("key")
         withBytes(of: key) { writer.bulk($0) }
@@ -39,17 +25,19 @@ extension ClusterRequest {
         writer.pair("partition", ring?.partition(ofSlot: slot) ?? Int(slot) * node.settings.partitions / Slot.count)
         writer.pair("asked", node.settings.name)
         writer.bulk("owners")
-        writer.array(replies.count)
-        for reply in replies { withBytes(of: reply) { writer.buffer.append($0) } }
-    }
-
-    private static func ask(
-        _ owner: UInt32, _ key: [UInt8], _ coordinator: ReplicaCoordinator, _ keyspace: Int, _ version: Int
-    ) async -> [UInt8]? {
-        let command = ForwardedCommand(
-            keyspace: keyspace, version: version, levels: (nil, nil),
-            arguments: [Array("MARTLET.CLUSTER".utf8), Array("REPLICA".utf8), key])
-        return await coordinator.forward(command, to: owner)
+        writer.array(owners.count)
+        for owner in owners {
+            guard let place = others.firstIndex(of: owner) else {
+                await replica(key, node, keyspace, &writer)
+                continue
+            }
+            if let reply = answers[place], !reply.isEmpty {
+                withBytes(of: reply) { writer.buffer.append($0) }
+            } else {
+                let name = ring?.members.first { $0.id == owner }?.name ?? ""
+                silence(of: owner, named: name, answers[place], &writer)
+            }
+        }
     }
 
     /// What stands for an owner that did not answer: nil was not answered in time, an empty reply not even sent.
@@ -67,7 +55,7 @@ extension ClusterRequest {
         let coordinator = node.coordinators[withBytes(of: key) { node.worker(of: $0) }]
         let report = await coordinator.report(of: key, keyspace: keyspace)
         writer.map(12)
-        writer.pair("id", Int(node.settings.id))
+        writer.pair("id", Int(await coordinator.membership?.node ?? node.settings.id))
         writer.pair("name", node.settings.name)
         writer.pair("holds", report.text)
         writer.pair("backend", node.backend.properties.name)

@@ -11,7 +11,7 @@ extension ClusterRequest {
         writer.map(15)
         writer.pair("cluster", settings.cluster)
         writer.pair("node", settings.name)
-        writer.pair("id", Int(settings.id))
+        writer.pair("id", Int(membership?.node ?? settings.id))
         writer.pair("incarnation", node.incarnation.hexadecimal)
         writer.pair("epoch", Int(clamping: membership?.epoch ?? 1))
         writer.pair("founding", settings.founding.map { TopologyDigest($0).description } ?? "")
@@ -29,7 +29,7 @@ extension ClusterRequest {
         }
         writer.bulk("peers")
         writer.array(view?.peers.count ?? 0)
-        for peer in view?.peers ?? [] { append(peer, membership?.member(peer.node), &writer) }
+        for peer in view?.peers ?? [] { append(peer, membership, &writer) }
     }
 
     /// Where a keyspace stands here. A node that is alone owns all of it.
@@ -54,11 +54,13 @@ extension ClusterRequest {
         writer.pair("lost", view?.lost ?? 0)
     }
 
-    private static func append(_ peer: ClusterView.Peer, _ member: ClusterMember?, _ writer: inout ReplyWriter) {
+    private static func append(_ peer: ClusterView.Peer, _ membership: ClusterMembership?, _ writer: inout ReplyWriter)
+    {
+        let member = membership?.keyspaces.lazy.flatMap(\.ring.members).first { $0.id == peer.node }
         writer.map(7)
         writer.pair("id", Int(peer.node))
-        writer.pair("name", member?.member.name ?? "")
-        writer.pair("address", member?.clients.description ?? "")
+        writer.pair("name", member?.name ?? "")
+        writer.pair("address", membership?.member(peer.node)?.clients.description ?? "")
         writer.pair("link", peer.openLinks == peer.links ? "up" : peer.openLinks == 0 ? "down" : "partly up")
         writer.pair("since_seconds", Int(peer.since.components.seconds))
         writer.pair("incarnation", peer.incarnation.map(\.hexadecimal) ?? "")
