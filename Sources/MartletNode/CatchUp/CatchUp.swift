@@ -146,6 +146,8 @@ final class CatchUp {
     /// Notes that a damaged record was replaced by what too few owners held.
     func tellDamage(_ keyspace: Int, slot: Int) {
         counters.lost += 1
+        lost[keyspace] += 1
+        publish()
         log(.error, "a damaged record of slot \(slot) came back from too few owners: a write may be lost")
         noteLoss?(DataLoss(keyspace: keyspace, slots: [slot..<slot + 1], isFounding: false, isDamage: true))
     }

@@ -6,7 +6,7 @@ internal import MartletRuntime
 extension ClusterRequest {
     static func status(_ node: Node, _ facts: ServerIdentity, _ writer: inout ReplyWriter) async {
         let membership = await node.coordinators[0].membership
-        let view = await node.clusterView()
+        let view = await node.clusterCondition()
         let settings = node.settings
         writer.map(15)
         writer.pair("cluster", settings.cluster)
@@ -34,7 +34,7 @@ extension ClusterRequest {
 
     /// Where a keyspace stands here. A node that is alone owns all of it.
     private static func keyspace(
-        _ index: Int, _ node: Node, _ replicated: ClusterMembership.Keyspace?, _ view: ClusterView.Keyspace?,
+        _ index: Int, _ node: Node, _ replicated: ClusterMembership.Keyspace?, _ view: ClusterCondition.Keyspace?,
         _ writer: inout ReplyWriter
     ) async {
         let settings = node.settings.keyspaces[index]
@@ -54,8 +54,9 @@ extension ClusterRequest {
         writer.pair("lost", view?.lost ?? 0)
     }
 
-    private static func append(_ peer: ClusterView.Peer, _ membership: ClusterMembership?, _ writer: inout ReplyWriter)
-    {
+    private static func append(
+        _ peer: ClusterCondition.Peer, _ membership: ClusterMembership?, _ writer: inout ReplyWriter
+    ) {
         let member = membership?.keyspaces.lazy.flatMap(\.ring.members).first { $0.id == peer.node }
         writer.map(7)
         writer.pair("id", Int(peer.node))
@@ -77,7 +78,7 @@ extension ClusterRequest {
                 ClusterMember(member, clients: facts.address, clusterClients: [], nodes: facts.address), "self",
                 &writer)
         }
-        let view = await node.clusterView()
+        let view = await node.clusterCondition()
         writer.array(membership.members.count)
         for member in membership.members {
             let peer = view?.peers.first { $0.node == member.member.id }

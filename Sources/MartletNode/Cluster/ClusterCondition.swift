@@ -2,7 +2,7 @@ internal import MartletCore
 internal import MartletRuntime
 
 /// What a node sees of its cluster at one moment.
-public struct ClusterView: Sendable {
+public struct ClusterCondition: Sendable {
     /// This node's part in one keyspace.
     public struct Keyspace: Sendable {
         /// Partitions that the node owns a replica of.
@@ -34,7 +34,7 @@ public struct ClusterView: Sendable {
     /// By id.
     public var peers: [Peer]
 
-    mutating func add(_ other: ClusterView) {
+    mutating func add(_ other: ClusterCondition) {
         for (index, keyspace) in other.keyspaces.enumerated() {
             keyspaces[index].partitions += keyspace.partitions
             keyspaces[index].inNeed += keyspace.inNeed
@@ -51,8 +51,8 @@ public struct ClusterView: Sendable {
 }
 
 extension Replication {
-    var view: ClusterView {
-        var keyspaces = membership.keyspaces.map { _ in ClusterView.Keyspace() }
+    var view: ClusterCondition {
+        var keyspaces = membership.keyspaces.map { _ in ClusterCondition.Keyspace() }
         if let catchUp {
             let machine = catchUp.machine
             for (index, unit) in machine.units.enumerated() {
@@ -65,17 +65,17 @@ extension Replication {
         let all = Set(membership.keyspaces.flatMap { $0.ring.members.map(\.id) })
         let others = all.sorted().filter { $0 != membership.node }
         let peers = others.map { node in
-            ClusterView.Peer(
+            ClusterCondition.Peer(
                 node: node, openLinks: transport.isOpen(to: node) ? 1 : 0, links: 1,
                 since: loop.now.since(linkChanges[node] ?? startedAt), incarnation: incarnations[node],
                 inNeed: catchUp?.machine.needCount(of: node))
         }
-        return ClusterView(keyspaces: keyspaces, peers: peers)
+        return ClusterCondition(keyspaces: keyspaces, peers: peers)
     }
 }
 
 extension ReplicaCoordinator {
-    var clusterView: ClusterView? { replication?.view }
+    var clusterCondition: ClusterCondition? { replication?.view }
     var latencies: [PeerLatency] { replication.map { Array($0.latencies.peers.values) } ?? [] }
     /// Has other nodes run a command, all at once; their replies in order, nil for one that nothing is known of, empty
     /// for one that could not even be asked.
@@ -101,10 +101,10 @@ extension ReplicaCoordinator {
 
 extension Node {
     /// What this node sees of its cluster; nil for a node that is alone.
-    public func clusterView() async -> ClusterView? {
-        var whole: ClusterView?
+    public func clusterCondition() async -> ClusterCondition? {
+        var whole: ClusterCondition?
         for coordinator in coordinators {
-            guard let view = await coordinator.clusterView else { continue }
+            guard let view = await coordinator.clusterCondition else { continue }
             if whole == nil { whole = view } else { whole?.add(view) }
         }
         return whole
