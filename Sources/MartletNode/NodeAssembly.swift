@@ -153,7 +153,8 @@ extension NodeAssembly {
         let snapshot = backend.properties.isVolatile ? nil : try backend.snapshot()
         var states: [KeyspaceState] = []
         for keyspace in settings.keyspaces {
-            let state = KeyspaceState(settings: keyspace, generation: 1, totals: KeyspaceTotals())
+            var state = KeyspaceState(settings: keyspace, generation: 1, totals: KeyspaceTotals())
+            state.policy = keyspace.conflicts
             states.append(state)
             guard let snapshot else { continue }
             var known: UInt64?

@@ -13,6 +13,7 @@ final class CommandBench: ServerFacts {
     var remembered = RememberedParameters()
     var nodeIdentifier: String { String(repeating: "a1", count: 20) }
     var nodeName: String { "one" }
+    var epoch: UInt64 { 1 }
     var address: SocketAddress { SocketAddress(host: "127.0.0.1", port: 7001) }
     var keyspaceNames: [String] { ["default", "other"] }
     var requiresPassword: Bool { false }

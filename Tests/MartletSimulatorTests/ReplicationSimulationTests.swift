@@ -94,11 +94,14 @@ import Testing
     typealias Expect = @Sendable (_ reply: String, _ prefix: String, _ what: String) -> Void
 
     static func run(
-        seed: UInt64, _ play: @escaping @Sendable (ThreeNodes, @escaping Expect) async -> Void
+        seed: UInt64, policy: ConflictPolicy = .latest, _ storages: [ThreeNodes.Storage]? = nil,
+        _ play: @escaping @Sendable (ThreeNodes, @escaping Expect) async -> Void
     ) -> Notes {
         let executor = SimulationExecutor(seed: seed)
         let notes = Lock(Notes())
-        let world = ThreeNodes(executor, isVolatile: seed % 2 == 0)
+        let usual = Array(repeating: seed % 2 == 0 ? .memory : ThreeNodes.Storage.disk(.always), count: 3)
+        let world = ThreeNodes(executor, storages ?? usual)
+        world.policy = policy
         world.host.environment.spawn("test") {
             await world.start()
             await play(world) { reply, prefix, what in

@@ -27,6 +27,7 @@ final class ThreeNodes: @unchecked Sendable {  // confined to the simulation's t
     private var clients: [(node: Int, isOfClusterPort: Bool, client: OneCall, isFree: Bool)] = []
     /// For planted bugs.
     var settings = CatchUpSettings()
+    var policy = ConflictPolicy.latest
 
     convenience init(_ executor: SimulationExecutor, isVolatile: Bool) {
         self.init(executor, Array(repeating: isVolatile ? .memory : .disk(.always), count: 3))
@@ -73,6 +74,7 @@ final class ThreeNodes: @unchecked Sendable {  // confined to the simulation's t
             if case .disk(let asked) = storages[index] { durability = asked }
             var settings = NodeSettings(cluster: "sim", name: "n\(index + 1)", durability: durability)
             settings.catchUp = self.settings
+            settings.keyspaces[0].conflicts = policy
             var opening = NodeOpening(kind: disks[index]?.kind ?? .memory, path: "")
             opening.served = served[index]
             let node = try Node.open(settings, opening, in: world.environment)
@@ -80,12 +82,10 @@ final class ThreeNodes: @unchecked Sendable {  // confined to the simulation's t
                 node: UInt32(index + 1), incarnation: node.incarnation, worker: 0, of: 1, on: world.loops[0])
             for peer in UInt32(1)...3 where peer != UInt32(index + 1) { transport.connect(to: peer) }
             await node.start()
-            var membership = ClusterMembership(epoch: 1, node: UInt32(index + 1), keyspaces: [.init(ring: ring)])
-            membership.members = members.enumerated().map { index, member in
-                ClusterMember(
-                    member, clients: address(index), clusterClients: [address(index, 27001)],
-                    nodes: address(index, 17001))
-            }
+            var keyspace = ClusterMembership.Keyspace(ring: ring)
+            keyspace.policy = policy
+            var membership = ClusterMembership(epoch: 1, node: UInt32(index + 1), keyspaces: [keyspace])
+            membership.members = members.map(member)
             await node.join(membership, over: [Confined(transport, on: world.loops[0])])
             var door = Server.Settings(address: address(index))
             door.clusterAddresses = [address(index, 27001)]
@@ -94,6 +94,14 @@ final class ThreeNodes: @unchecked Sendable {  // confined to the simulation's t
         } catch {
             Issue.record("node \(index): \(error)")
         }
+    }
+
+    private func member(_ member: Member) -> ClusterMember {
+        let index = Int(member.id) - 1
+        var known = ClusterMember(
+            member, clients: address(index), clusterClients: [address(index, 27001)], nodes: address(index, 17001))
+        if case .memory = storages[index] { known.maximumDurability = .none }
+        return known
     }
 
     /// Ends a node's process as a power failure does.
@@ -136,7 +144,12 @@ final class ThreeNodes: @unchecked Sendable {  // confined to the simulation's t
 
     /// Sends one command to a node; the reply in short, as ``OneCall`` has it.
     func call(_ node: Int, _ arguments: [String], byClusterPort: Bool = false) async -> String {
-        guard nodes[node] != nil else { return "down" }
+        OneCall.short(await ask(node, arguments.map { Array($0.utf8) }, byClusterPort: byClusterPort))
+    }
+
+    /// Sends one command to a node.
+    func ask(_ node: Int, _ arguments: [[UInt8]], byClusterPort: Bool = false) async -> ReplyReader.Reply {
+        guard nodes[node] != nil else { return .malformed("down") }
         let index: Int
         let free = clients.firstIndex {
             $0.node == node && $0.isOfClusterPort == byClusterPort && $0.isFree && !$0.client.isGone
@@ -151,9 +164,9 @@ final class ThreeNodes: @unchecked Sendable {  // confined to the simulation's t
         }
         clients[index].isFree = false
         defer { clients[index].isFree = true }
-        var text = "*\(arguments.count)\r\n"
-        for argument in arguments { text += "$\(argument.utf8.count)\r\n\(argument)\r\n" }
-        return await clients[index].client.call(text)
+        var bytes = Array("*\(arguments.count)\r\n".utf8)
+        for argument in arguments { bytes += Array("$\(argument.count)\r\n".utf8) + argument + [13, 10] }
+        return await clients[index].client.call(bytes)
     }
 }
 
@@ -161,7 +174,7 @@ final class ThreeNodes: @unchecked Sendable {  // confined to the simulation's t
 final class OneCall: StreamHandler {
     private var stream: (any ByteStream)?
     private var replies = ReplyReader()
-    private var waiter: CheckedContinuation<String, Never>?
+    private var waiter: CheckedContinuation<ReplyReader.Reply, Never>?
     private var whenOpen: CheckedContinuation<Void, Never>?
     /// Its node's process ended.
     var isGone = false
@@ -176,8 +189,8 @@ final class OneCall: StreamHandler {
         }
     }
 
-    func call(_ command: String) async -> String {
-        guard !isGone else { return "closed" }
+    func call(_ command: [UInt8]) async -> ReplyReader.Reply {
+        guard !isGone else { return .malformed("closed") }
         return await withCheckedContinuation { continuation in
             waiter = continuation
             _ = stream?.write { $0.append(command) }
@@ -193,25 +206,25 @@ final class OneCall: StreamHandler {
         replies.append(bytes.array)
         guard let waiter, let reply = replies.next() else { return }
         self.waiter = nil
-        waiter.resume(returning: Self.short(reply))
+        waiter.resume(returning: reply)
     }
 
     func closed(_ error: StreamError?) {
         isGone = true
         opened()
-        waiter?.resume(returning: "closed")
+        waiter?.resume(returning: .malformed("closed"))
         waiter = nil
     }
 
     /// A reply in short: its mark and text, of an array its elements' after it.
-    private static func short(_ reply: ReplyReader.Reply) -> String {
+    static func short(_ reply: ReplyReader.Reply) -> String {
         switch reply {
         case .line(let text): "+" + text
         case .error(let text): "-" + text
         case .integer(let number): ":\(number)"
         case .bulk(let bytes): "$" + (bytes.map { String(decoding: $0, as: UTF8.self) } ?? "-")
         case .array(let elements): "*" + elements.map(short).joined()
-        case .malformed(let text): "malformed: " + text
+        case .malformed(let text): text == "closed" || text == "down" ? text : "malformed: " + text
         }
     }
 }

@@ -78,7 +78,9 @@ public enum RecordDigest {
         _ dot: Dot, _ sibling: RecordSibling, of record: RawSpan, valueHash: UInt64, to digest: inout UInt64
     ) {
         let isDeleted = sibling.isTombstone && !sibling.isDropped
-        let flags = UInt64(dot.actor.node) << 8 | (isDeleted ? 0x12 : 0x02) | (sibling.token == nil ? 0 : 0x20)
+        let replaced: UInt64 = sibling.flags.contains(.replaced) ? 0x40 : 0
+        let flags =
+            UInt64(dot.actor.node) << 8 | (isDeleted ? 0x12 : 0x02) | (sibling.token == nil ? 0 : 0x20) | replaced
         add([flags, dot.actor.incarnation, dot.actor.birth, dot.counter], to: &digest)
         add([sibling.stamp, UInt64(bitPattern: sibling.expiry), valueHash, 2], to: &digest)
         if let token = sibling.token { digest = XXH3.hash(record.extracting(token), seed: digest) }

@@ -5,6 +5,8 @@ public struct NewValue: Sendable {
     public var expiry: Int64
     /// The writer's retry token.
     public var token: (UInt64, UInt64)?
+    /// Whether there was a live value before; kept with a token only.
+    public var existed = false
     public var codec: RecordFormat.Codec
     /// Bytes before compression.
     public var length: Int
@@ -36,7 +38,7 @@ public struct NewValue: Sendable {
     @inlinable var flags: RecordFormat.SiblingFlags {
         var flags: RecordFormat.SiblingFlags = []
         if expiry != .max { flags.insert(.expiry) }
-        if token != nil { flags.insert(.token) }
+        if token != nil { flags.formUnion(existed ? [.token, .replaced] : .token) }
         if isTombstone { flags.insert(.tombstone) }
         return flags
     }

@@ -8,6 +8,7 @@
 ///         flags u8, [codec u8], index of its actor in the context varint, counter varint, stamp u64,
 ///         [expiry i64, milliseconds], [token 16 bytes], [length before compression varint], length varint, bytes
 ///     sections until the end: tag varint, length varint, bytes; unknown ones are kept untouched
+///         tag 1: writes that carried a retry token and are siblings no more (RetryMemory)
 /// ```
 /// Numbers of fixed width are little-endian. The checksum covers the stored key, so a record that is found under
 /// another key is as damaged as one with a flipped bit. Written in ascending order: the context by actor, siblings by
@@ -41,8 +42,10 @@ public enum RecordFormat {
         @inlinable public static var tombstone: Self { Self(rawValue: 4) }
         /// Its bytes are packed in another way than the header says.
         @inlinable public static var ownCodec: Self { Self(rawValue: 8) }
+        /// There was a live value before the write; told with a token only, to answer its repetition.
+        @inlinable public static var replaced: Self { Self(rawValue: 16) }
         /// All that this version knows.
-        @inlinable static var known: Self { Self(rawValue: 15) }
+        @inlinable static var known: Self { Self(rawValue: 31) }
     }
 
     /// The checksum of a record of at least ``headerLength`` bytes. O(length).

@@ -67,8 +67,12 @@ extension RecordParts.Section {
     }
 
     func append(to buffer: inout ByteBuffer, of record: RawSpan) {
+        Self.append(tag, record.extracting(bytes), to: &buffer)
+    }
+
+    static func append(_ tag: UInt64, _ bytes: RawSpan, to buffer: inout ByteBuffer) {
         buffer.append(varint: tag)
-        buffer.append(varint: UInt64(bytes.count))
-        buffer.append(record.extracting(bytes))
+        buffer.append(varint: UInt64(bytes.byteCount))
+        buffer.append(bytes)
     }
 }

@@ -57,6 +57,7 @@ public enum RecordValidator {
             guard sibling.stamp <= HybridLogicalClock.maximum, sibling.expiry >= 0,
                 sibling.flags.contains(.expiry) == (sibling.expiry != .max)
             else { throw .implausible }
+            if sibling.flags.contains(.replaced), sibling.token == nil { throw .implausible }
             if sibling.isTombstone, sibling.value.count != (sibling.isDropped ? 8 : 0) { throw .implausible }
             if !sibling.isTombstone { isTombstone = false }
             former = dot
@@ -72,6 +73,9 @@ public enum RecordValidator {
             while let section = try RecordParts.Section(decoding: record, at: &cursor) {
                 if let former, former >= section.tag { throw ByteCursor.Malformed() }
                 former = section.tag
+                guard section.tag == RetryMemory.tag else { continue }
+                var writes = RetryMemory.Reader(record.extracting(section.bytes))
+                while try writes.next(of: record.extracting(section.bytes)) != nil {}
             }
         } catch {
             throw .damaged

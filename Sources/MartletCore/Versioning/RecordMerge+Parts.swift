@@ -17,23 +17,23 @@ extension RecordMerge {
         var context = a.context
         context.merge(b.context)
         let all = united(a, of: local, b, of: remote)
+        var memory = try RetryMemory(a, of: local)
+        memory.formUnion(try RetryMemory(b, of: remote))
         var kept = all
-        if policy == .siblings {
-            kept = survivors(all, a, b)
-            collapseRetries(&kept, local, remote)
-        }
+        if policy == .siblings { kept = survivors(all, a, b).filter { !memory.isRepetition($0.dot) } }
         if policy == .latest || kept.isEmpty {
             kept = all.max { ($0.place.stamp, $0.dot) < ($1.place.stamp, $1.dot) }.map { [$0] } ?? []
         }
-        let sections = united(a.sections, of: local, b.sections, of: remote)
+        memory.trim()
+        let remembered = memory.section(beside: kept.map(\.dot))
+        let sections = united(a.sections, of: local, b.sections, of: remote, remembered)
         if kept.count == a.siblings.count, kept.allSatisfy(\.isLocal), context == a.context,
             sections.count == a.sections.count, sections.allSatisfy(\.isLocal)
         {
             return .local
         }
         if kept.count == b.siblings.count, kept.allSatisfy({ !$0.isLocal || $0.isSame }), context == b.context,
-            sections.count == b.sections.count,
-            sections.allSatisfy({ !$0.isLocal || $0.isSame })
+            sections.count == b.sections.count, sections.allSatisfy(\.isRemote)
         {
             return .remote
         }
@@ -80,40 +80,39 @@ extension RecordMerge {
         }
     }
 
-    /// Of siblings with one retry token, keeps the one of the smallest dot.
-    private static func collapseRetries(_ kept: inout [Kept], _ local: RawSpan, _ remote: RawSpan) {
-        var first: Set<[UInt8]> = []
-        kept.removeAll { sibling in
-            guard let token = sibling.place.token else { return false }
-            let bytes = sibling.isLocal ? local.extracting(token).array : remote.extracting(token).array
-            return !first.insert(bytes).inserted
-        }
-    }
-
     // MARK: Sections
 
     private struct KeptSection {
-        var section: RecordParts.Section
-        var isLocal: Bool
-        /// Whether the other side has the same bytes.
-        var isSame = false
+        var tag: UInt64
+        var bytes: [UInt8]
+        /// Whether the side has it with these bytes.
+        var isLocal = false
+        var isRemote = false
     }
 
-    /// Each tag once; where both sides have it, the greater bytes.
+    /// Each tag once; where both sides have it, the greater bytes. What is remembered of retries has its own rule.
     private static func united(
-        _ a: [RecordParts.Section], of local: RawSpan, _ b: [RecordParts.Section], of remote: RawSpan
+        _ a: [RecordParts.Section], of local: RawSpan, _ b: [RecordParts.Section], of remote: RawSpan,
+        _ remembered: [UInt8]?
     ) -> [KeptSection] {
-        var all = a.map { KeptSection(section: $0, isLocal: true) }
-        for section in b {
-            guard let index = all.firstIndex(where: { $0.section.tag == section.tag }) else {
-                all.append(KeptSection(section: section, isLocal: false))
-                continue
+        var all: [KeptSection] = []
+        if let remembered { all.append(KeptSection(tag: RetryMemory.tag, bytes: remembered)) }
+        func add(_ tag: UInt64, _ bytes: RawSpan, _ side: WritableKeyPath<KeptSection, Bool>) {
+            let known = all.firstIndex { $0.tag == tag }
+            guard let index = known else {
+                // None of the tokens is to be remembered any more: the side's section is dropped.
+                if tag == RetryMemory.tag { return }
+                all.append(KeptSection(tag: tag, bytes: bytes.array))
+                all[all.count - 1][keyPath: side] = true
+                return
             }
-            let order = local.extracting(all[index].section.bytes).compare(remote.extracting(section.bytes))
-            if order < 0 { all[index] = KeptSection(section: section, isLocal: false) }
-            all[index].isSame = order == 0
+            let order = withBytes(of: all[index].bytes) { $0.compare(bytes) }
+            if order < 0, tag != RetryMemory.tag { all[index] = KeptSection(tag: tag, bytes: bytes.array) }
+            if order == 0 || order < 0 && tag != RetryMemory.tag { all[index][keyPath: side] = true }
         }
-        return all.sorted { $0.section.tag < $1.section.tag }
+        for section in a { add(section.tag, local.extracting(section.bytes), \.isLocal) }
+        for section in b { add(section.tag, remote.extracting(section.bytes), \.isRemote) }
+        return all.sorted { $0.tag < $1.tag }
     }
 
     private static func encode(
@@ -135,11 +134,7 @@ extension RecordMerge {
             }
         }
         for section in sections {
-            if section.isLocal {
-                section.section.append(to: &buffer, of: local)
-            } else {
-                section.section.append(to: &buffer, of: remote)
-            }
+            withBytes(of: section.bytes) { RecordParts.Section.append(section.tag, $0, to: &buffer) }
         }
         RecordEncoder.finish(&buffer, from: start, keyHash: keyHash)
     }

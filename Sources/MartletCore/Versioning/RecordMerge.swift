@@ -7,9 +7,11 @@
 /// - Under ``ConflictPolicy/latest`` the sibling of the greatest (stamp, dot) of both sides is kept, a tombstone too;
 ///   contexts are only united. A coordinator mints above all that it supersedes, so the winner is never one that was
 ///   superseded. Two writes of one retry token need no rule of their own: at most one of them is kept.
-/// - Under ``ConflictPolicy/siblings`` those that the other side keeps too, or has not seen, are kept. Of two dots with
-///   one retry token the smaller is kept: this is the one step that is no join, so records of such writes may differ
-///   for some orders of merging until all have met; they converge all the same.
+/// - Under ``ConflictPolicy/siblings`` those that the other side keeps too, or has not seen, are kept. Of the dots with
+///   one retry token only the earliest, by (stamp, dot), counts as a write: the others are dropped, also where that one
+///   was superseded since.
+///
+/// Under both, the tokens of writes that are siblings no more are remembered (``RetryMemory``).
 ///
 /// Where no sibling is left (contexts that no histories of writes give, or retries that superseded each other in a
 /// ring), the greatest by (stamp, dot) is kept: a record is never without a sibling.
@@ -39,7 +41,8 @@ public enum RecordMerge {
         if local.equals(remote) { return .local }
         try RecordView.check(remote, keyHash: keyHash)
         if let mine = SoleRecord(local), let theirs = SoleRecord(remote),
-            let contexts = ContextComparison(mine, of: local, theirs, of: remote)
+            let contexts = ContextComparison(mine, of: local, theirs, of: remote),
+            !hasToRemember(mine.sibling, theirs.sibling, contexts)
         {
             let kept = try choose(mine.sibling, of: local, theirs.sibling, of: remote, contexts, policy)
             if !kept.remote, contexts.localCovers { return .local }
@@ -54,6 +57,15 @@ public enum RecordMerge {
     }
 
     // MARK: One sibling on each side
+
+    /// Whether a token has to be remembered when one of them goes, or tells that both are one write.
+    @inline(__always)
+    private static func hasToRemember(
+        _ mine: RecordSibling, _ theirs: RecordSibling, _ contexts: ContextComparison
+    ) -> Bool {
+        guard mine.token != nil || theirs.token != nil else { return false }
+        return contexts.localIndex != contexts.remoteIndex || mine.counter != theirs.counter
+    }
 
     /// Which of two sole siblings are kept; one at least.
     @inline(__always)
@@ -81,7 +93,6 @@ public enum RecordMerge {
         let keepsRemote = contexts.remoteSeenByLocal < theirs.counter
         guard keepsLocal == keepsRemote else { return (keepsLocal, keepsRemote) }
         if !keepsLocal { return (isLocalNewer, !isLocalNewer) }
-        if mine.hasToken(of: theirs, in: remote, of: local) { return (isLocalBelow, !isLocalBelow) }
         return (true, true)
     }
 

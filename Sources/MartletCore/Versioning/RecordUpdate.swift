@@ -39,17 +39,33 @@ public struct RecordUpdate: Sendable {
         /// The held record, and what of it stays beside the new value.
         let record: [UInt8]
         let siblings: [RecordParts.Sibling]
+        /// Those that are taken over as they are.
         let sections: [RecordParts.Section]
+        /// What is remembered of writes with a retry token.
+        let memory: RetryMemory
 
         init(
             _ context: VersionVector, limit: Int, record: [UInt8] = [], siblings: [RecordParts.Sibling] = [],
-            sections: [RecordParts.Section] = []
+            sections: [RecordParts.Section] = [], memory: RetryMemory = RetryMemory()
         ) {
             self.context = context
             contextLimit = limit
             self.record = record
             self.siblings = siblings
             self.sections = sections
+            self.memory = memory
+        }
+
+        /// The section of the new record for what is remembered; nil for none.
+        func remembered(with value: NewValue, _ dot: Dot) -> [UInt8]? {
+            guard !memory.isEmpty else { return nil }
+            var memory = memory
+            if let token = value.token {
+                memory.insert(
+                    RetryMemory.Write(token: token, dot: dot, stamp: value.stamp, existed: value.existed))
+            }
+            memory.trim()
+            return memory.section(beside: siblings.map(\.dot) + [dot])
         }
 
         /// The new record's context, and how many entries were pruned for it.
@@ -68,6 +84,11 @@ public struct RecordUpdate: Sendable {
     /// Siblings that a client may let pile up; a write that would leave more is refused by the caller.
     public static let siblingLimit = 100
 
+    /// Whether there is a live value to be replaced, by the time in milliseconds since 1970.
+    public func replacesLive(at milliseconds: Int64) -> Bool {
+        held == .intact && !isTombstone && expiry > milliseconds
+    }
+
     /// Siblings that stay beside the new one.
     public var remainingSiblings: Int { more?.siblings.count ?? 0 }
 
@@ -81,31 +102,38 @@ public struct RecordUpdate: Sendable {
         more = Self.more(known, limit: contextLimit)
     }
 
+    /// Whether the record held remembers writes with a retry token that a minute before `stamp` were not yet done.
+    public func remembersRetries(at stamp: UInt64) -> Bool {
+        let age = HybridLogicalClock.stamp(milliseconds: RetryMemory.milliseconds)
+        return more?.memory.writes.contains { $0.stamp >= stamp || stamp - $0.stamp <= age } ?? false
+    }
+
     /// A write over the record held. O(context entries + siblings).
     ///
     /// - Parameters:
     ///   - identity: whose entries of the context are this replica's own.
     ///   - known: the client's context; it must be ``VersionVector/isPlausible``. Under ``ConflictPolicy/siblings`` the
     ///     siblings that it covers are superseded. Nil, or the policy ``ConflictPolicy/latest``: all of them are.
+    ///   - beyond: one write that the client knows beyond ``known``; see ``ClientContext``.
     ///   - contextLimit: entries beyond which the context is pruned.
     public init(
         _ record: RawSpan, storedKey: RawSpan, identity: ReplicaIdentity, policy: ConflictPolicy,
-        knowing known: VersionVector? = nil, contextLimit: Int = Self.contextLimit
+        knowing known: VersionVector? = nil, beyond: Dot? = nil, contextLimit: Int = Self.contextLimit
     ) {
         let keyHash = XXH3.hash(storedKey, seed: 0)
         if (try? RecordView.check(record, keyHash: keyHash)) != nil {
             let sole = SoleRecord(record)
             if let sole, sole.contextCount == 1, identity.owns(sole.first.actor),
-                sole.first.counter < Dot.maximumCounter,
+                sole.first.counter < Dot.maximumCounter, sole.sibling.token == nil,
                 known.map({ policy == .latest && $0.isCovered(by: sole.first) }) ?? true
             {
                 nextDot = Dot(actor: sole.first.actor, counter: sole.first.counter + 1)
                 hold(sole.sibling)
                 return
             }
-            let needsSiblings = sole == nil || (policy == .siblings && known != nil)
+            let needsSiblings = sole.map { $0.sibling.token != nil } ?? true || (policy == .siblings && known != nil)
             if !needsSiblings, takeContext(of: record, identity, known, limit: contextLimit) { return }
-            if takeParts(of: record, identity, policy, known, limit: contextLimit) { return }
+            if takeParts(of: record, identity, policy, known, beyond, limit: contextLimit) { return }
         }
         held = .damaged
         more = Self.more(known, limit: contextLimit)
@@ -135,17 +163,27 @@ public struct RecordUpdate: Sendable {
 
     /// Takes over any other record; false if it is malformed.
     private mutating func takeParts(
-        of record: RawSpan, _ identity: ReplicaIdentity, _ policy: ConflictPolicy, _ known: VersionVector?, limit: Int
+        of record: RawSpan, _ identity: ReplicaIdentity, _ policy: ConflictPolicy, _ known: VersionVector?,
+        _ beyond: Dot?, limit: Int
     ) -> Bool {
         guard let view = try? RecordView(parsing: record), var parts = try? RecordParts(view, of: record),
+            let memory = try? RetryMemory(parts, of: record),
             let newest = parts.siblings.max(by: { ($0.place.stamp, $0.dot) < ($1.place.stamp, $1.dot) })
         else { return false }
         nextDot = Self.nextDot(parts.context, identity, knowing: known)
         hold(newest.place)
         if let known { parts.context.merge(known) }
-        let kept = policy == .latest ? [] : parts.siblings.filter { !(known?.contains($0.dot) ?? true) }
-        let bytes = kept.isEmpty && parts.sections.isEmpty ? [] : record.array
-        more = More(parts.context, limit: limit, record: bytes, siblings: kept, sections: parts.sections)
+        // A write beyond what is known here without gaps cannot be told to peers as seen: it may come as a sibling.
+        if let beyond, parts.context[beyond.actor] < beyond.counter {
+            if identity.owns(beyond.actor) { nextDot = nil }  // forgotten here, as above
+            if parts.context[beyond.actor] + 1 == beyond.counter { parts.context.insert(beyond) }
+        }
+        let kept =
+            policy == .latest
+            ? [] : parts.siblings.filter { !(known?.contains($0.dot) ?? true) && $0.dot != beyond }
+        let sections = parts.sections.filter { $0.tag != RetryMemory.tag }
+        let bytes = kept.isEmpty && sections.isEmpty ? [] : record.array
+        more = More(parts.context, limit: limit, record: bytes, siblings: kept, sections: sections, memory: memory)
         return true
     }
 
@@ -216,9 +254,25 @@ public struct RecordUpdate: Sendable {
                 let actor = UInt64(context.position(of: sibling.dot.actor))
                 RecordEncoder.copy(&buffer, common: common, index: actor, sibling: sibling.place, of: record)
             }
-            for section in more.sections { section.append(to: &buffer, of: record) }
+            let remembered = more.remembered(with: value, dot)
+            var isPut = remembered == nil
+            for section in more.sections {
+                if !isPut, section.tag > RetryMemory.tag {
+                    put(remembered, to: &buffer)
+                    isPut = true
+                }
+                section.append(to: &buffer, of: record)
+            }
+            if !isPut { put(remembered, to: &buffer) }
         }
         RecordEncoder.finish(&buffer, from: start, storedKey: storedKey)
+    }
+}
+
+extension RecordUpdate {
+    private static func put(_ remembered: [UInt8]?, to buffer: inout ByteBuffer) {
+        guard let remembered else { return }
+        withBytes(of: remembered) { RecordParts.Section.append(RetryMemory.tag, $0, to: &buffer) }
     }
 }
 

@@ -19,14 +19,6 @@ struct ClusterJoining {
         network = isInProcess ? InProcessNetwork() : nil
     }
 
-    /// Why the nodes of a file cannot be started; nil if they can. Asked before anything is.
-    static func refusal(of cluster: ClusterConfiguration, file: String) -> String? {
-        guard let keyspace = cluster.keyspaces.first(where: { $0.definition.conflicts == .siblings }) else {
-            return nil
-        }
-        return "\(file):1: keyspaces: 'siblings' in \(keyspace.name): latest: siblings come in a later release"
-    }
-
     /// Starts a node of the cluster; it serves clients when this returns.
     ///
     /// - Throws: `StorageError` or `StreamError`; nothing is left behind then.
@@ -42,8 +34,10 @@ struct ClusterJoining {
         var membership = ClusterMembership(
             epoch: topology.epoch, node: node.id, keyspaces: cluster.keyspaces.map(replication))
         membership.members = cluster.nodes.sorted { $0.id < $1.id }.map { node in
-            ClusterMember(
+            var member = ClusterMember(
                 node.member, clients: node.address, clusterClients: node.clusterAddresses, nodes: node.nodeAddress)
+            if node.durability == .none { member.maximumDurability = .none }
+            return member
         }
         var joining = NodeJoining(membership)
         joining.secret = cluster.secret.map { ClusterSecret($0) }

@@ -1,6 +1,7 @@
 internal import Glibc
 internal import MartletConfiguration
 internal import MartletIO
+internal import MartletCore
 internal import MartletNode
 internal import MartletRuntime
 internal import MartletServer
@@ -43,10 +44,6 @@ enum LaunchCommand: CommandLineCommand {
             return ExitCode.usage
         }
         guard let cluster = ConfigurationFile.read(file, backends) else { return ExitCode.configuration }
-        if let refusal = ClusterJoining.refusal(of: cluster, file: file) {
-            Terminal.error(refusal)
-            return ExitCode.configuration
-        }
         var nodes = cluster.nodes
         if let name = given["node"] {
             nodes.removeAll { $0.name != name }
@@ -117,6 +114,7 @@ extension NodeSettings {
             settings.maximumKey = keyspace.maximumKey
             settings.maximumPair = keyspace.maximumPair
             settings.compression = keyspace.compression
+            settings.conflicts = keyspace.definition.conflicts
             return settings
         }
     }

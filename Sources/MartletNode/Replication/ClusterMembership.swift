@@ -49,6 +49,9 @@ public struct ClusterMember: Sendable {
     public var clusterClients: [SocketAddress]
     /// Where the other nodes reach it.
     public var nodes: SocketAddress
+    /// What its acknowledgements can stand for at most, as far as is known: who cannot meet what a write asks for does
+    /// not count when it is found out whether enough can.
+    public var maximumDurability = Durability.always
 
     public init(
         _ member: Member, clients: SocketAddress, clusterClients: [SocketAddress], nodes: SocketAddress

@@ -50,8 +50,8 @@ extension ReplicaCoordinator {
         replication?.catchUp?.machine.isCaughtUp(slot: Slot.of(key), keyspace: keyspace) != false
     }
 
-    /// How a command that overwrites a key is replicated from here, its record taken by this node's replica at once; nil
-    /// if it has to go the general way: to another node, through the queue of the key, or to its refusal.
+    /// How a command that overwrites a key is replicated from here, its record taken by this node's replica at once;
+    /// nil if it has to go the general way: to another node, through the queue of the key, or to its refusal.
     public func planOverwrite(of key: RawSpan, keyspace: Int, level: ConsistencyLevel?) -> PlannedWrite? {
         guard let replication, replication.membership.keyspaces[keyspace].policy == .latest else { return nil }
         let slot = Slot.of(key)
@@ -83,7 +83,7 @@ extension ReplicaCoordinator {
     /// What the owners of a key hold, agreed on by as many as the level asks for.
     public func replicatedRecord(
         of key: [UInt8], keyspace: Int, level: ConsistencyLevel?
-    ) async -> Result<RecordCopy, TransactionFailure> {
+    ) async -> Result<ReplicatedRecord, TransactionFailure> {
         guard let replication else { return .failure(TransactionFailure(reply: "ERR this node is alone")) }
         var storedKey = ByteBuffer(capacity: 64)
         withBytes(of: key) { _ = store.locate($0, keyspace: keyspace, into: &storedKey) }
@@ -92,13 +92,19 @@ extension ReplicaCoordinator {
             do throws(ConsistencyFault) {
                 try replication.read(storedKey: copy, in: keyspace, level: level) { answer, read in
                     guard case .noQuorum(let answers, let needed) = answer else {
+                        var answered: [String] = []
+                        if case .value(_, let receipt) = answer {
+                            answered = replication.names(of: receipt.owners, storedKey: copy, keyspace: keyspace)
+                        }
                         let record = RecordCopy(storedKey: copy, record: read.source)
-                        return continuation.resume(returning: .success(record))
+                        return continuation.resume(
+                            returning: .success(ReplicatedRecord(record: record, answered: answered)))
                     }
                     replication.readDespiteDamage(read, in: keyspace) { record in
                         let reply = "NOQUORUM \(answers) of \(needed) owners that are needed answered"
                         continuation.resume(
-                            returning: record.map { .success($0) } ?? .failure(TransactionFailure(reply: reply)))
+                            returning: record.map { .success(ReplicatedRecord(record: $0, answered: [])) }
+                                ?? .failure(TransactionFailure(reply: reply)))
                     }
                 }
             } catch {
@@ -107,34 +113,53 @@ extension ReplicaCoordinator {
         }
     }
 
-    /// Has the owners merge what a command wrote, key by key; nil if every key has as many as the level asks for.
+    /// Has the owners merge what a command wrote, key by key.
+    ///
+    /// - Returns: who acknowledged, of the last key, if every key has as many as the level asks for.
     public func replicate(
         _ writes: GatheredWrites, keyspace: Int, level: ConsistencyLevel?
-    ) async -> TransactionFailure? {
+    ) async -> Result<Acknowledgement, TransactionFailure> {
         var failure: TransactionFailure?
+        var acknowledged = Acknowledgement(epoch: epoch)
         var applied = 0
         var isUnknown = false
         for copy in writes.records {
-            let outcome = await replicate(copy, keyspace: keyspace, level: level, durability: writes.asked)
-            if let outcome { failure = failure ?? outcome } else { applied += 1 }
-            isUnknown = isUnknown || outcome?.reply.hasPrefix("UNKNOWN") == true
+            switch await replicate(copy, keyspace: keyspace, level: level, durability: writes.asked) {
+            case .success(let outcome):
+                acknowledged = outcome
+                applied += 1
+            case .failure(let outcome):
+                failure = failure ?? outcome
+                isUnknown = isUnknown || outcome.reply.hasPrefix("UNKNOWN")
+            }
         }
-        guard let failure, writes.records.count > 1 else { return failure }
-        return applied == 0 && !isUnknown
-            ? failure : TransactionFailure(reply: "UNKNOWN \(applied) of \(writes.records.count) applied")
+        guard let failure else { return .success(acknowledged) }
+        guard writes.records.count > 1, applied > 0 || isUnknown else { return .failure(failure) }
+        return .failure(TransactionFailure(reply: "UNKNOWN \(applied) of \(writes.records.count) applied"))
     }
+
+    /// Of the topology under which this node reads and writes; 1 for a node alone.
+    public var epoch: UInt64 { replication?.membership.epoch ?? 1 }
 
     private func replicate(
         _ copy: RecordCopy, keyspace: Int, level: ConsistencyLevel?, durability: Durability
-    ) async -> TransactionFailure? {
-        guard let replication, let record = copy.record else { return nil }
+    ) async -> Result<Acknowledgement, TransactionFailure> {
+        guard let replication, let record = copy.record else { return .success(Acknowledgement(epoch: epoch)) }
         return await withCheckedContinuation { continuation in
             do throws(ConsistencyFault) {
                 try replication.write(
                     record, storedKey: copy.storedKey, in: keyspace, level: level, durability: durability
-                ) { continuation.resume(returning: TransactionFailure($0)) }
+                ) { answer in
+                    if case .applied(let receipt) = answer {
+                        let outcome = replication.acknowledgement(receipt, storedKey: copy.storedKey, in: keyspace)
+                        continuation.resume(returning: .success(outcome))
+                    } else {
+                        let failure = TransactionFailure(answer) ?? TransactionFailure(reply: "UNKNOWN")
+                        continuation.resume(returning: .failure(failure))
+                    }
+                }
             } catch {
-                continuation.resume(returning: TransactionFailure(reply: "ERR \(error.message)"))
+                continuation.resume(returning: .failure(TransactionFailure(reply: "ERR \(error.message)")))
             }
         }
     }

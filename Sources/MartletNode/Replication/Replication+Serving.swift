@@ -52,12 +52,14 @@ extension Replication {
         }
     }
 
-    /// Merges one record that came from a coordinator, this node's or a peer's.
+    /// Merges one record that came from a coordinator, this node's or a peer's; at this replica's own durability at
+    /// least.
     func merge(
         _ record: RawSpan, _ storedKey: RawSpan, _ durability: Durability, commit: inout UInt64
     ) -> ReplicaWriteReply.Outcome {
         guard let keyspace = store.keyspace(ofStored: storedKey) else { return .refused(.unknownKeyspace) }
-        guard durability <= store.backend.properties.maximumDurability else { return .refused(.durabilityUnmet) }
+        // What cannot be as durable as was asked is held all the same, and acknowledged as what it is.
+        let durability = min(max(durability, ownDurability), store.backend.properties.maximumDurability)
         catchUp?.willWrite()
         guard let view = try? RecordValidator.validate(record, storedKey: storedKey) else { return .refused(.other) }
         do throws(StorageError) {

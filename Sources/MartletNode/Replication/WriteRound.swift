@@ -78,7 +78,7 @@ extension Replication {
         let quorum = try Quorum(level ?? settings.write, in: ReplicaPlacement(owners: owners, count: owners))
         var operation = WriteOperation(
             owners: owners, count: owners, quorum: quorum, durability: durability.asReplicaDurability, isSloppy: false)
-        let step = operation.start(reachable: reachable(places))
+        let step = operation.start(reachable: reachable(places), able: able(places, durability))
         return PlannedWrite(places: places, keyspace: keyspace, slot: slot, operation: operation, step: step)
     }
 

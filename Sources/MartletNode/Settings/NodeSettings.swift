@@ -5,8 +5,8 @@ public import MartletRuntime
 public struct NodeSettings: Sendable {
     public var cluster: String
     public var name: String
-    /// What the node's cluster was founded with; nil for a node of no cluster. Kept in the data directory: another one is
-    /// refused from then on.
+    /// What the node's cluster was founded with; nil for a node of no cluster. Kept in the data directory: another one
+    /// is refused from then on.
     public var founding: FoundingDescription?
     /// The node's number in its cluster: dots that it mints carry it.
     public var id: UInt32
@@ -43,6 +43,8 @@ public struct KeyspaceSettings: Sendable {
     public var maximumKey = 1024
     /// The longest key and value together, in bytes.
     public var maximumPair = 10 << 10
+    /// What is kept of writes that did not know of each other.
+    public var conflicts = ConflictPolicy.latest
     /// How values of 64 bytes and more are compressed before they reach the backend.
     public var compression = RecordFormat.Codec.none
 

@@ -22,7 +22,6 @@ final class RecordStore {
     var recordedGenerations: [UInt32]
     var minting: Minting
     var counters = StoreCounters()
-    var tokens = TokenMemory()
     /// ``counters`` as of the last turn, for other threads.
     private let published: Lock<StoreCounters>
 
@@ -183,7 +182,6 @@ final class RecordStore {
             failedUpTo = openCommit - 1
             if error.code != .outOfSpace { failure = error }
             lastError = error
-            tokens = TokenMemory()  // what it remembers may be of writes that failed
             let done = committed
             table.removeAll { $0.pendingCommit > done && $0.pins == 0 && !$0.isLoading }
             table.forEach { entry in
@@ -364,7 +362,7 @@ struct KeyspaceState: Sendable {
     var generation: UInt32
     /// Shared by the node's workers.
     let totals: KeyspaceTotals
-    /// What is kept of writes that did not know of each other; alone, a node has none.
+    /// What is kept of writes that did not know of each other.
     var policy = ConflictPolicy.latest
 }
 

@@ -22,33 +22,17 @@ public struct RetryToken: Hashable, Sendable {
         high = bytes.littleEndian(0, as: UInt64.self)
         low = bytes.littleEndian(8, as: UInt64.self)
     }
-}
 
-/// The outcomes of writes that carried a token, kept for a while so that a repetition is answered and not done again.
-///
-/// In memory, by worker; the token of a key's present value is in its record besides, and survives a restart.
-struct TokenMemory {
-    private var outcomes: [RetryToken: Receipt] = [:]
-    private var order: [(token: RetryToken, at: Int64)] = []
-    private var first = 0
-
-    /// How long an outcome is kept at least, unless there are more than ``limit``.
-    static let milliseconds: Int64 = 60_000
-    static let limit = 1 << 20
-
-    func outcome(of token: RetryToken) -> Receipt? { outcomes[token] }
-
-    /// Amortised O(1).
-    mutating func remember(_ token: RetryToken, _ receipt: Receipt, nowMilliseconds now: Int64) {
-        outcomes[token] = receipt
-        order.append((token, now))
-        while first < order.count, order[first].at < now - Self.milliseconds || order.count - first > Self.limit {
-            outcomes[order[first].token] = nil
-            first += 1
-        }
-        if first > 1024, first * 2 > order.count {
-            order.removeFirst(first)
-            first = 0
+    /// Reads 32 hexadecimal digits, or the 16 bytes themselves; nil for anything else.
+    public init?(argument: RawSpan) {
+        if argument.byteCount == 16 {
+            self.init(argument)
+        } else if argument.byteCount == 32, let bytes = [UInt8](hexadecimal: argument.text.lowercased()) {
+            let token = withBytes(of: bytes) { RetryToken($0) }
+            guard let token else { return nil }
+            self = token
+        } else {
+            return nil
         }
     }
 }

@@ -21,12 +21,12 @@ public final class Transaction {
 
     let store: RecordStore
     private(set) var keyspace = 0
-    private var storedKey = ByteBuffer(capacity: 256)
-    private var packed = ByteBuffer()
-    private var batch = WriteBatch()
+    var storedKey = ByteBuffer(capacity: 256)
+    var packed = ByteBuffer()
+    var batch = WriteBatch()
     /// Per operation of ``batch`` the hash of its stored key and how the count of records changes.
-    private var hashes: [UInt64] = []
-    private var effects: [Effect] = []
+    var hashes: [UInt64] = []
+    var effects: [Effect] = []
     /// The newest commit that something this command has read or written depends on; its reply waits for it.
     private var commit: UInt64 = 0
 
@@ -35,7 +35,7 @@ public final class Transaction {
     /// Of these, those whose word is no answer.
     private var damagedCopies: Set<[UInt8]> = []
 
-    private struct Effect {
+    struct Effect {
         var keyspace: Int
         var count: Int
         var expiring: Int
@@ -146,18 +146,20 @@ public final class Transaction {
         let hash = locate(key)
         var isLive = false
         var isExpired = false
+        var wasLive = false
         withRecord(hash) { record, storedKey in
-            guard let view = self.view(record, storedKey), !view.isTombstone else { return }
+            guard let view = self.view(record, storedKey) else { return }
             guard view.expiry > nowMilliseconds else {
-                isExpired = true
+                (isExpired, wasLive) = (view.siblingCount == 1, !view.isTombstone)
                 return
             }
+            guard !view.isTombstone else { return }
             isLive = true
             let facts = ValueFacts(expiry: Expiry(milliseconds: view.expiry), stamp: view.stamp)
-            lend(record, view, facts, body)
+            lend(record.extracting(view.value), view.codec, length: view.length, facts, body)
         }
         // Of a key with replicas, an expired value is a tombstone as it stands.
-        if isExpired, !store.isReplicated { stageDelete(hash, wasExpiring: true) }
+        if isExpired, !store.isReplicated { stageErasure(hash, wasLive: wasLive, wasExpiring: true) }
         return isLive
     }
 
@@ -170,23 +172,16 @@ public final class Transaction {
 
     public func exists(_ key: RawSpan) -> Bool { read(key) { _, _ in } }
 
-    /// The causal context of the key's record, opaque to clients; empty if there is no record.
-    public func context(_ key: RawSpan) -> [UInt8] {
-        var context: [UInt8] = []
-        withRecord(locate(key)) { record, storedKey in
-            guard let view = self.view(record, storedKey) else { return }
-            context = record.slice(view.context.lowerBound, view.context.upperBound)
-        }
-        return context
-    }
-
     // MARK: Writing
 
     /// Stores the value; ``Expiry/never`` removes a former expiry.
+    ///
+    /// - Returns: whether there was a live value.
+    @discardableResult
     public func put(
-        _ key: RawSpan, _ value: RawSpan, expiry: Expiry, token: (UInt64, UInt64)? = nil,
-        knowing known: VersionVector? = nil
-    ) throws(WriteRefusal) {
+        _ key: RawSpan, _ value: RawSpan, expiry: Expiry, token: RetryToken? = nil,
+        knowing known: ClientContext? = nil
+    ) throws(WriteRefusal) -> Bool {
         let settings = store.keyspaces[keyspace].settings
         guard key.byteCount <= settings.maximumKey else {
             throw refuse(.tooLarge("key of \(key.byteCount) bytes", limit: settings.maximumKey))
@@ -197,9 +192,12 @@ public final class Transaction {
         }
         let hash = locate(key)
         let update = update(hash, knowing: known)
-        guard failure == nil else { return }
+        guard failure == nil else { return false }
+        guard update.remainingSiblings < RecordUpdate.siblingLimit else { throw refuse(.tooManySiblings) }
         let (dot, stamp) = mint(update)
-        var new = NewValue(stamp: stamp, expiry: expiry.milliseconds, token: token, length: value.byteCount)
+        var new = NewValue(
+            stamp: stamp, expiry: expiry.milliseconds, token: token.map { ($0.high, $0.low) }, length: value.byteCount)
+        new.existed = update.replacesLive(at: nowMilliseconds)
         packed.removeAll()
         new.codec = ValueCodec.pack(value, as: settings.compression, into: &packed)
         storedKey.withBytes { storedKey in
@@ -216,32 +214,33 @@ public final class Transaction {
         hashes.append(hash)
         effects.append(
             Effect(
-                keyspace: keyspace, count: update.held == .none ? 1 : 0,
+                keyspace: keyspace, count: update.held != .damaged && update.isTombstone ? 1 : 0,
                 expiring: (expiry.isNever ? 0 : 1) - (update.expiry != .max ? 1 : 0)))
+        return new.existed
     }
 
     /// What a write of the key under ``storedKey`` has to know of the record it replaces.
     ///
     /// A damaged one is replaced: its dots are not known, so this replica begins anew for the key.
-    private func update(_ hash: UInt64, knowing known: VersionVector? = nil) -> RecordUpdate {
-        var update = RecordUpdate(knowing: known)
+    func update(_ hash: UInt64, knowing known: ClientContext? = nil) -> RecordUpdate {
+        var update = RecordUpdate(knowing: known?.history)
         withRecord(hash) { record, storedKey in
             update = RecordUpdate(
                 record, storedKey: storedKey, identity: store.minting.identity,
-                policy: store.keyspaces[keyspace].policy, knowing: known)
+                policy: store.keyspaces[keyspace].policy, knowing: known?.history, beyond: known?.beyond)
         }
         return update
     }
 
     /// A dot for what an update writes, and a stamp above all that it supersedes.
-    private func mint(_ update: RecordUpdate) -> (Dot, stamp: UInt64) {
+    func mint(_ update: RecordUpdate) -> (Dot, stamp: UInt64) {
         let dot = update.nextDot ?? store.minting.newDot()
         store.minting.receive(update.stamp)
         return (dot, store.minting.stamp(wallMilliseconds: nowMilliseconds))
     }
 
     /// A refused write fails the whole command: what it wrote before is not applied either.
-    private func refuse(_ refusal: WriteRefusal) -> WriteRefusal {
+    func refuse(_ refusal: WriteRefusal) -> WriteRefusal {
         failure = TransactionFailure(reply: refusal.reply)
         return refusal
     }
@@ -251,70 +250,13 @@ public final class Transaction {
         let hash = locate(key)
         var exists = false
         var isLive = false
-        var isExpiring = false
         withRecord(hash) { record, storedKey in
             exists = true
             guard let view = self.view(record, storedKey) else { return }
-            isExpiring = view.expiry != .max
-            isLive = !view.isTombstone && view.expiry > nowMilliseconds
+            isLive = view.isLive(at: nowMilliseconds)
         }
-        if exists, failure == nil { stageDelete(hash, wasExpiring: isExpiring) }
+        if exists, failure == nil { stageDelete(hash) }
         return isLive
-    }
-
-    // MARK: Writes with a receipt
-
-    /// Whether the node's backend can meet a durability at all.
-    public func canMeet(_ durability: Durability) -> Bool { durability <= store.backend.properties.maximumDurability }
-
-    /// What became of a write with this token if it was done before.
-    public func earlierOutcome(_ key: RawSpan, of token: RetryToken) -> Receipt? {
-        var receipt: Receipt?
-        // Also where the outcome is remembered: the reply waits for the first write's commit.
-        withRecord(locate(key)) { record, storedKey in
-            guard let view = self.view(record, storedKey), let place = view.token,
-                RetryToken(record.extracting(place)) == token
-            else { return }
-            let context = record.slice(view.context.lowerBound, view.context.upperBound)
-            receipt = Receipt(stamp: view.stamp, context: context, existed: true)
-        }
-        return store.tokens.outcome(of: token) ?? receipt
-    }
-
-    /// As ``put(_:_:expiry:token:)``; `context` is what a client was given, and the receipt is what it is given back.
-    public func putWithReceipt(
-        _ key: RawSpan, _ value: RawSpan, expiry: Expiry, token: RetryToken?, context: RawSpan?
-    ) throws(WriteRefusal) -> Receipt {
-        let existed = exists(key)
-        try put(key, value, expiry: expiry, token: token.map { ($0.high, $0.low) }, knowing: try decoded(context))
-        var receipt = Receipt(stamp: 0, context: [], existed: existed)
-        withRecord(locate(key)) { record, storedKey in
-            guard let view = self.view(record, storedKey) else { return }
-            receipt.stamp = view.stamp
-            receipt.context = record.slice(view.context.lowerBound, view.context.upperBound)
-        }
-        if let token, failure == nil { store.tokens.remember(token, receipt, nowMilliseconds: nowMilliseconds) }
-        return receipt
-    }
-
-    /// As ``delete(_:)``, with a receipt.
-    public func deleteWithReceipt(_ key: RawSpan, token: RetryToken?, context: RawSpan?) throws(WriteRefusal) -> Receipt
-    {
-        _ = try decoded(context)
-        let existed = try delete(key)
-        let stamp = store.minting.stamp(wallMilliseconds: nowMilliseconds)
-        let receipt = Receipt(stamp: stamp, context: [], existed: existed)
-        if let token, failure == nil { store.tokens.remember(token, receipt, nowMilliseconds: nowMilliseconds) }
-        return receipt
-    }
-
-    private func decoded(_ context: RawSpan?) throws(WriteRefusal) -> VersionVector? {
-        guard let context, context.byteCount > 0 else { return nil }
-        var cursor = ByteCursor()
-        guard let vector = try? VersionVector(decoding: context, at: &cursor), cursor.offset == context.byteCount,
-            vector.entries.count <= RecordUpdate.contextLimit, vector.isPlausible
-        else { throw WriteRefusal(reply: "ERR the context is not one that this cluster gave") }
-        return vector
     }
 
     /// Runs `body` in another keyspace of this node; nil if there is none of that number.
@@ -328,31 +270,56 @@ public final class Transaction {
 
     // MARK: Records
 
-    /// At N=1 a delete is collected at once: the sole owner has it durably, and holds no hint. Else it is a tombstone.
-    private func stageDelete(_ hash: UInt64, wasExpiring: Bool) {
-        if store.isReplicated { stageTombstone(hash) } else { storedKey.withBytes { batch.delete($0) } }
+    /// Erases the record: it has expired, and nobody else holds it.
+    private func stageErasure(_ hash: UInt64, wasLive: Bool, wasExpiring: Bool) {
+        storedKey.withBytes { batch.delete($0) }
         hashes.append(hash)
-        effects.append(Effect(keyspace: keyspace, count: -1, expiring: wasExpiring ? -1 : 0))
+        effects.append(Effect(keyspace: keyspace, count: wasLive ? -1 : 0, expiring: wasExpiring ? -1 : 0))
     }
 
-    private func stageTombstone(_ hash: UInt64) {
-        let update = update(hash)
+    /// At N=1 a delete is collected at once: the sole owner has it durably, and holds no hint. Else it is a tombstone.
+    ///
+    /// While repetitions of writes with a token have to be known it is one too, which the sweep erases a minute later.
+    ///
+    /// - Returns: whether there was a live value.
+    @discardableResult
+    func stageDelete(_ hash: UInt64, token: RetryToken? = nil, knowing known: ClientContext? = nil) -> Bool {
+        let update = update(hash, knowing: known)
+        guard failure == nil else { return false }
+        let wasLive = update.held == .damaged || !update.isTombstone
         let (dot, stamp) = mint(update)
-        withBytes(of: []) { nothing in
+        var tombstone = NewValue.tombstone(stamp: stamp, token: token.map { ($0.high, $0.low) })
+        tombstone.existed = update.replacesLive(at: nowMilliseconds)
+        var bytes: [UInt8] = []
+        if !store.isReplicated, update.remainingSiblings == 0 {
+            guard token != nil || update.remembersRetries(at: stamp) else {
+                stageErasure(hash, wasLive: wasLive, wasExpiring: update.expiry != .max)
+                return tombstone.existed
+            }
+            tombstone.expiry = nowMilliseconds + RetryMemory.milliseconds
+            bytes = [UInt8](repeating: 0, count: 8)
+            tombstone.length = bytes.count
+        }
+        withBytes(of: bytes) { bytes in
             storedKey.withBytes { storedKey in
                 batch.put(storedKey) {
-                    update.append(
-                        to: &$0, storedKey: storedKey, dot: dot, value: .tombstone(stamp: stamp), bytes: nothing)
+                    update.append(to: &$0, storedKey: storedKey, dot: dot, value: tombstone, bytes: bytes)
                 }
             }
         }
+        hashes.append(hash)
+        effects.append(
+            Effect(
+                keyspace: keyspace, count: wasLive ? -1 : 0,
+                expiring: (tombstone.expiry == .max ? 0 : 1) - (update.expiry == .max ? 0 : 1)))
+        return tombstone.existed
     }
 
     /// Makes the stored key of `key` in ``storedKey`` and returns the hash it is found by.
-    private func locate(_ key: RawSpan) -> UInt64 { store.locate(key, keyspace: keyspace, into: &storedKey) }
+    func locate(_ key: RawSpan) -> UInt64 { store.locate(key, keyspace: keyspace, into: &storedKey) }
 
     /// Lends the newest record under ``storedKey``: what this command wrote, else what is resident, else the backend's.
-    private func withRecord(_ hash: UInt64, _ body: (_ record: RawSpan, _ storedKey: RawSpan) -> Void) {
+    func withRecord(_ hash: UInt64, _ body: (_ record: RawSpan, _ storedKey: RawSpan) -> Void) {
         storedKey.withBytes { storedKey in
             if !hashes.isEmpty, lendStaged(hash, storedKey, body) { return }
             if let gathered, let copy = gathered[storedKey.array] {
@@ -389,7 +356,7 @@ public final class Transaction {
     }
 
     /// Reads a record's parts; a damaged one is counted and makes the command's answer unknown.
-    private func view(_ record: RawSpan, _ storedKey: RawSpan) -> RecordView? {
+    func view(_ record: RawSpan, _ storedKey: RawSpan) -> RecordView? {
         do throws(RecordView.Damage) {
             if !damagedCopies.isEmpty, damagedCopies.contains(storedKey.array) { throw .damaged }
             return try RecordView(record, storedKey: storedKey)
@@ -400,12 +367,13 @@ public final class Transaction {
         }
     }
 
-    private func lend(_ record: RawSpan, _ view: RecordView, _ facts: ValueFacts, _ body: (RawSpan, ValueFacts) -> Void)
-    {
-        let stored = record.extracting(view.value)
-        guard view.codec != .none else { return body(stored, facts) }
+    func lend(
+        _ stored: RawSpan, _ codec: RecordFormat.Codec, length: Int, _ facts: ValueFacts,
+        _ body: (RawSpan, ValueFacts) -> Void
+    ) {
+        guard codec != .none else { return body(stored, facts) }
         packed.removeAll()
-        guard ValueCodec.unpack(stored, view.codec, length: view.length, into: &packed) else {
+        guard ValueCodec.unpack(stored, codec, length: length, into: &packed) else {
             failure = .damaged
             return
         }

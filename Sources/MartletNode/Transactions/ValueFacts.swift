@@ -30,6 +30,9 @@ public struct WriteRefusal: Error, Sendable, Equatable {
     public var reply: String
     public init(reply: String) { self.reply = reply }
 
+    static let tooManySiblings = WriteRefusal(
+        reply: "ERR the key has too many siblings: read it and write with the context; nothing was stored")
+
     static func tooLarge(_ what: String, limit: Int) -> WriteRefusal {
         WriteRefusal(reply: "TOOLARGE \(what) is over the limit of \(limit) bytes; nothing was stored")
     }

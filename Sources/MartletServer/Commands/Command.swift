@@ -60,6 +60,10 @@ public final class Invocation {
     public var reply = ReplyWriter()
     public var transaction: Transaction
     public var session: Session
+    /// On a node that is one of several: who answered what the command reads, over which it runs.
+    public var answered: [String]?
+    /// The reply is a receipt that ends with who acknowledged the write: to be appended once that is known.
+    public var owesAcknowledgement = false
 
     public init(transaction: Transaction, session: Session) {
         self.transaction = transaction

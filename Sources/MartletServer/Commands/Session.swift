@@ -74,6 +74,8 @@ public protocol ServerFacts: AnyObject {
     var nodeIdentifier: String { get }
     /// The node's name in the cluster file.
     var nodeName: String { get }
+    /// Of the topology that the node knows; 1 for a node alone.
+    var epoch: UInt64 { get }
     /// Where clients reach this node.
     var address: SocketAddress { get }
     /// The cluster as a session's client is told of it; nil for a node that is alone.

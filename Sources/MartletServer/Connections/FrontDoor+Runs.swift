@@ -36,9 +36,12 @@ extension FrontDoor {
     }
 
     /// Runs a command over copies of its keys' records; what it wrote is for the caller to apply.
+    ///
+    /// - Parameter answered: on a node that is one of several, the replicas that the records are agreed on by.
     func run(
-        _ input: [UInt8], _ arguments: [Range<Int>], keyspace: Int, version: Int, over records: [RecordCopy]
-    ) -> ([UInt8], GatheredWrites?) {
+        _ input: [UInt8], _ arguments: [Range<Int>], keyspace: Int, version: Int, over records: [RecordCopy],
+        answered: [String]? = nil
+    ) -> RanCommand {
         let me = Confined(self, on: coordinator.loop)
         return coordinator.assumeIsolated { coordinator in
             let door = me.value
@@ -49,6 +52,9 @@ extension FrontDoor {
             call.session = session
             call.arguments = arguments
             call.reply.version = version
+            call.answered = answered
+            call.owesAcknowledgement = false
+            defer { call.answered = nil }
             var buffer = ByteBuffer()
             swap(&buffer, &call.reply.buffer)
             let writes = withBytes(of: input) { input -> GatheredWrites? in
@@ -60,11 +66,13 @@ extension FrontDoor {
                 if let failure = call.transaction.failure {
                     call.reply.buffer.removeAll()
                     call.reply.error(failure.reply)
+                    call.owesAcknowledgement = false
                 }
                 return writes
             }
             swap(&buffer, &call.reply.buffer)
-            return (buffer.copy(), writes)
+            return RanCommand(
+                reply: buffer.copy(), writes: writes, owesAcknowledgement: call.owesAcknowledgement)
         }
     }
 
@@ -78,6 +86,16 @@ extension FrontDoor {
         heldRuns = []
         for run in waiting { run() }
     }
+}
+
+/// What a command over copies of records answers and wants written.
+struct RanCommand: Sendable {
+    /// Encoded.
+    var reply: [UInt8]
+    /// Nil if it wrote nothing.
+    var writes: GatheredWrites?
+    /// The reply is a receipt that lacks who acknowledged.
+    var owesAcknowledgement: Bool
 }
 
 /// A command over keys of several workers: holds them, copies the records, runs over the copies, commits what it wrote
@@ -114,13 +132,13 @@ struct GatheredCommand: Sendable {
             records += try await node.coordinators[worker].copyRecords(of: keys, keyspace: keyspace)
         }
         let copies = records
-        let (reply, writes) = await doors[home].call {
+        let ran = await doors[home].call {
             $0.run(input, arguments, keyspace: keyspace, version: version, over: copies)
         }
-        guard let writes else { return reply }
+        guard let writes = ran.writes else { return ran.reply }
         if let failure = await node.coordinators[home].commit(writes) { return refusal(failure) }
         for (worker, _) in keys { await node.coordinators[worker].install(writes.records) }
-        return reply
+        return ran.reply
     }
 
     private func refusal(_ failure: TransactionFailure) -> [UInt8] { ReplyWriter.error(failure, version: version) }

@@ -154,6 +154,10 @@ final class FrontDoor: ServerFacts {
     var parameters: [(name: String, value: String)] { shared.parameters(of: node) }
     var nodeIdentifier: String { shared.nodeIdentifier }
     var nodeName: String { node.settings.name }
+    var epoch: UInt64 {
+        let me = Confined(self, on: coordinator.loop)
+        return me.value.coordinator.assumeIsolated { $0.epoch }
+    }
     var address: SocketAddress { shared.address }
     var keyspaceNames: [String] { node.settings.keyspaces.map(\.name) }
     var requiresPassword: Bool { false }

@@ -24,6 +24,26 @@ struct ReplicatedCommand: Sendable {
 
     /// Runs it from any task; answers the encoded reply.
     func reply(door: Confined<FrontDoor>, node: Node) async -> [UInt8] {
+        var command = self
+        if !isForwarded, let fault = command.takeLevel() { return error("ERR \(fault.message)") }
+        return await command.placedReply(door: door, node: node)
+    }
+
+    /// Takes what one of our own commands says of its level, in the place of the connection's.
+    private mutating func takeLevel() -> ConsistencyFault? {
+        do throws(ConsistencyFault) {
+            guard let (level, isWrite) = try MartletOptions.level(of: command.arguments) else { return nil }
+            if isWrite { command.levels.write = level }
+            // A write has to find the context and the tokens that it builds on: but where few replicas are asked to
+            // hold it, no more are needed to begin.
+            if !isWrite || ![.quorum, .all, .eachQuorum].contains(level) { command.levels.read = level }
+            return nil
+        } catch {
+            return error
+        }
+    }
+
+    private func placedReply(door: Confined<FrontDoor>, node: Node) async -> [UInt8] {
         let (input, places) = (input, places)
         let (keys, isWrite) = await door.call { door -> ([[UInt8]], Bool) in
             withBytes(of: input) { input in
@@ -98,22 +118,34 @@ struct ReplicatedCommand: Sendable {
         _ keys: [[UInt8]], _ door: Confined<FrontDoor>, _ coordinator: ReplicaCoordinator
     ) async -> [UInt8] {
         var records: [RecordCopy] = []
+        var answered: [String] = []
         for key in keys {
             let result = await coordinator.replicatedRecord(
                 of: key, keyspace: command.keyspace, level: command.levels.read)
             switch result {
-            case .success(let record): records.append(record)
+            case .success(let read):
+                records.append(read.record)
+                answered = read.answered
             case .failure(let failure): return ReplyWriter.error(failure, version: command.version)
             }
         }
-        let (copies, input, places) = (records, input, places)
+        let (copies, owners, input, places) = (records, answered, input, places)
         let (keyspace, version) = (command.keyspace, command.version)
-        let (reply, writes) = await door.call {
-            $0.run(input, places, keyspace: keyspace, version: version, over: copies)
+        let ran = await door.call {
+            $0.run(input, places, keyspace: keyspace, version: version, over: copies, answered: owners)
         }
-        guard let writes else { return reply }
-        let failure = await coordinator.replicate(writes, keyspace: keyspace, level: command.levels.write)
-        return failure.map { ReplyWriter.error($0, version: version) } ?? reply
+        var acknowledgement = Acknowledgement(epoch: await coordinator.epoch)
+        if let writes = ran.writes {
+            switch await coordinator.replicate(writes, keyspace: keyspace, level: command.levels.write) {
+            case .success(let outcome): acknowledgement = outcome
+            case .failure(let failure): return ReplyWriter.error(failure, version: version)
+            }
+        }
+        guard ran.owesAcknowledgement else { return ran.reply }
+        var writer = ReplyWriter(version: version)
+        withBytes(of: ran.reply) { writer.buffer.append($0) }
+        writer.append(acknowledgement)
+        return writer.buffer.copy()
     }
 
     // MARK: Keys of several partitions

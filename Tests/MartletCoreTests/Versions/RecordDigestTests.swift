@@ -24,7 +24,7 @@ func randomRecord(_ random: inout Seeded) -> LogicalRecord {
         }
     }
     if Int.random(in: 0..<3, using: &random) == 0 {
-        record.sections = [(1, random.bytes(3)), (random.number() | 2, random.bytes(5))]
+        record.sections = [(2, random.bytes(3)), (random.number() | 4, random.bytes(5))]
     }
     return record
 }

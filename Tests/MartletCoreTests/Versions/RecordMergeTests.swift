@@ -80,12 +80,16 @@ import Testing
         #expect(try merged(coming, both.record, .siblings).outcome == .remote)
     }
 
-    @Test("two dots of one retry token are one write, by the smaller dot")
+    @Test("two dots of one retry token are one write, the earlier one")
     func retries() throws {
         let token = [UInt8](repeating: 7, count: 16)
         let one = record([(a, 1)], [(a, 1, 10)], token: token)
         let two = record([(b, 1)], [(b, 1, 20)], token: token)
-        let kept = record([(a, 1), (b, 1)], [(a, 1, 10)], token: token)
+        var kept = record([(a, 1), (b, 1)], [(a, 1, 10)], token: token)
+        let word = UInt64(0x0707_0707_0707_0707)
+        var memory = RetryMemory()
+        memory.insert(.init(token: (word, word), dot: Dot(actor: b, counter: 1), stamp: 20, existed: false))
+        kept.sections = [(RetryMemory.tag, try #require(memory.section(beside: [])))]
         #expect(try LogicalRecord(merged(one.encoded(), two.encoded(), .siblings).record) == kept)
         #expect(try LogicalRecord(merged(two.encoded(), one.encoded(), .siblings).record) == kept)
         var wide = two  // the same beside another sibling

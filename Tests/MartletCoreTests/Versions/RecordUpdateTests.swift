@@ -148,7 +148,7 @@ import Testing
     @Test("sections of the held record stay")
     func sections() throws {
         var held = record([Dot(actor: actor(7), counter: 3)])
-        held.sections = [(1, [5, 6]), (99, [])]
+        held.sections = [(2, [5, 6]), (99, [])]
         for policy in ConflictPolicy.allCases {
             let result = try written(update(held.encoded(), policy))
             #expect(result.sections.elementsEqual(held.sections, by: ==))

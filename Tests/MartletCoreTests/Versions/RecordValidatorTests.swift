@@ -83,9 +83,9 @@ import Testing
     @Test("sections end with the record, in ascending order")
     func sections() throws {
         var wrong = record()
-        wrong.sections = [(2, [1]), (1, [])]
+        wrong.sections = [(3, [1]), (2, [])]
         #expect(throws: Refusal.damaged) { try validate(wrong.encoded()) }
-        wrong.sections = [(1, [1]), (2, [])]
+        wrong.sections = [(2, [1]), (3, [])]
         try validate(wrong.encoded())
         #expect(throws: Refusal.damaged) { try validate(sealed(wrong.encoded().dropLast())) }
         #expect(throws: Refusal.damaged) { try validate(sealed(wrong.encoded() + [9])) }
