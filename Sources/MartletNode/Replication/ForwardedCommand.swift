@@ -96,7 +96,7 @@ extension Replication {
     /// Hands a command to another node.
     ///
     /// - Returns: false if it was not sent; then `answered` is not called.
-    func forward(
+    public func forward(
         _ command: ForwardedCommand, to node: UInt32, answered: @escaping ([UInt8]?) -> Void
     ) -> Bool {
         let forward = ForwardInFlight(node: node, answered: answered)

@@ -50,6 +50,14 @@ extension ReplicaCoordinator {
         replication?.catchUp?.machine.isCaughtUp(slot: Slot.of(key), keyspace: keyspace) != false
     }
 
+    /// Whether this node holds a replica of a key.
+    public func owns(_ key: RawSpan, keyspace: Int) -> Bool {
+        guard let replication else { return true }
+        return ReplicaPlaces(
+            of: Slot.of(key), in: replication.membership.keyspaces[keyspace], node: replication.membership.node
+        ).own != nil
+    }
+
     /// How a command that overwrites a key is replicated from here, its record taken by this node's replica at once;
     /// nil if it has to go the general way: to another node, through the queue of the key, or to its refusal.
     public func planOverwrite(of key: RawSpan, keyspace: Int, level: ConsistencyLevel?) -> PlannedWrite? {

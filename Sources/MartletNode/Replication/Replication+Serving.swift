@@ -81,30 +81,36 @@ extension Replication {
         var keys = read.keys()
         while let key = try keys.next(of: payload) { wanted.append(payload.extracting(key).array) }
         let storedKeys = wanted
-        whenCommitted(storedKeys) { [self] in
-            _ = transport.reply(to: peer, self.header(.replicaReadReply, header.request)) { buffer in
-                ReplicaReadReply.begin(count: storedKeys.count, in: &buffer)
-                for key in storedKeys {
-                    let (reply, record) = answer(key)
-                    guard let record, !read.isDigestOnly, case .version(.found(let digest)) = reply else {
-                        ReplicaReadReply.append(reply, to: &buffer)
-                        continue
-                    }
-                    withBytes(of: record) { ReplicaReadReply.append(record: $0, digest: digest, to: &buffer) }
+        whenResident(storedKeys) { [self] in
+            let commit = store.isInline ? 0 : storedKeys.reduce(0) { max($0, withBytes(of: $1, store.pendingCommit)) }
+            guard commit > 0 else { return reply(read, storedKeys, header.request, peer) }
+            // What a power failure could still take back is shown to nobody: it is read now and told once it is safe.
+            // If it fails, what was there before is read anew.
+            var answers = ByteBuffer()
+            append(read, storedKeys, to: &answers)
+            let told = answers.copy()
+            whenDone(commit) { [self] error in
+                guard error == nil else { return reply(read, storedKeys, header.request, peer) }
+                _ = transport.reply(to: peer, self.header(.replicaReadReply, header.request)) { buffer in
+                    withBytes(of: told) { buffer.append($0) }
                 }
             }
         }
     }
 
-    /// Runs `body` once the records are in memory and as durable as they are going to be: what a power failure could
-    /// still take back is shown to nobody.
-    private func whenCommitted(_ storedKeys: [[UInt8]], _ body: @escaping () -> Void) {
-        whenResident(storedKeys) { [self] in
-            guard !store.isInline else { return body() }
-            let commit = storedKeys.reduce(0) { max($0, withBytes(of: $1, store.pendingCommit)) }
-            guard commit > 0 else { return body() }
-            // What comes meanwhile is newer still, and waits for its own commit.
-            whenDone(commit) { [self] _ in whenCommitted(storedKeys, body) }
+    private func reply(_ read: ReplicaRead, _ storedKeys: [[UInt8]], _ request: UInt64, _ peer: PeerSession) {
+        _ = transport.reply(to: peer, header(.replicaReadReply, request)) { append(read, storedKeys, to: &$0) }
+    }
+
+    private func append(_ read: ReplicaRead, _ storedKeys: [[UInt8]], to buffer: inout ByteBuffer) {
+        ReplicaReadReply.begin(count: storedKeys.count, in: &buffer)
+        for key in storedKeys {
+            let (reply, record) = answer(key)
+            guard let record, !read.isDigestOnly, case .version(.found(let digest)) = reply else {
+                ReplicaReadReply.append(reply, to: &buffer)
+                continue
+            }
+            withBytes(of: record) { ReplicaReadReply.append(record: $0, digest: digest, to: &buffer) }
         }
     }
 

@@ -14,7 +14,7 @@ final class ClientConnection: StreamHandler {
     let coordinator: ReplicaCoordinator
     private var input = ByteBuffer()
     var parser = RESPParser()
-    private var held = ReplyQueue()
+    var held = ReplyQueue()
     private let residency = Residency()
     /// Commands ahead whose records ``residency`` holds.
     private var resident = 0
@@ -27,9 +27,8 @@ final class ClientConnection: StreamHandler {
     /// A command that takes many turns, which begins once all before it are answered.
     private var deferred: (() -> Void)?
     private var isSettling = false
-    /// Hashes of keys that have been read since no reply waited: a write of one of them waits for the reads before it,
-    /// which may have to be run anew.
-    private var readKeys: [UInt64] = []
+    /// Keys of commands whose replies wait for other nodes.
+    var openKeys = OpenKeys()
 
     enum Stall {
         /// Records are on their way; the commands up to this many bytes wait for them.
@@ -48,8 +47,6 @@ final class ClientConnection: StreamHandler {
     private static let outputLimit = 1 << 20
     /// Replies that wait for other nodes before the connection stalls.
     private static let heldLimit = 4096
-    /// Keys in ``readKeys``.
-    private static let readKeyLimit = 256
     /// Commands whose records are made resident together.
     private static let lookahead = 512
 
@@ -218,7 +215,7 @@ final class ClientConnection: StreamHandler {
             mute(call, from: start, since: mode)
             finish(call, from: start, commit: 0)
         case .keys where coordinator.replication != nil:
-            if runFromHere(row, input, call, now, coordinator) { return }
+            if runWithoutWaiting(row, input, call, now, coordinator) { return }
             isMuted = takeMuting()
             runReplicated(input, call)
         case .keys:
@@ -277,10 +274,7 @@ final class ClientConnection: StreamHandler {
     /// Runs a keyed command over the replicas of its keys; the connection stalls until its reply is there.
     private func runReplicated(_ input: RawSpan, _ call: Invocation) {
         stall = .running
-        let command = ForwardedCommand(
-            keyspace: session.keyspace, version: session.protocolVersion,
-            levels: (session.readLevel, session.writeLevel),
-            arguments: call.arguments.map { input.extracting($0).array })
+        let command = ForwardedCommand(input, call, keyspace: session.keyspace)
         let me = Confined(self, on: coordinator.loop)
         let (node, worker, home) = (door.node, door.worker, Confined(door, on: coordinator.loop))
         whenAnswered {
@@ -304,7 +298,7 @@ final class ClientConnection: StreamHandler {
     // MARK: Replies
 
     /// Holds a command's reply back if it, or one before it, waits for a commit.
-    private func finish(_ call: Invocation, from start: Int, commit: UInt64) {
+    func finish(_ call: Invocation, from start: Int, commit: UInt64) {
         guard commit > 0 || !held.isEmpty else { return }
         call.reply.buffer.withBytes(start..<call.reply.buffer.count) { held.append($0, waitingFor: commit) }
         call.reply.buffer.truncate(to: start)
@@ -320,7 +314,7 @@ final class ClientConnection: StreamHandler {
             if case .commit = waiting { waitForCommit(coordinator) }
         }
         if held.isEmpty {
-            readKeys.removeAll(keepingCapacity: true)
+            openKeys.removeAll()
             if let begin = deferred {
                 deferred = nil
                 begin()
@@ -335,7 +329,7 @@ final class ClientConnection: StreamHandler {
     }
 
     /// Settles at the end of the turn, in which more may have been answered.
-    private func settleSoon() {
+    func settleSoon() {
         guard !isSettling, !isClosed else { return }
         isSettling = true
         let me = Confined(self, on: coordinator.loop)
@@ -360,105 +354,5 @@ final class ClientConnection: StreamHandler {
             guard !me.value.isClosed else { return }
             me.value.coordinator.assumeIsolated { me.value.settle($0) }
         }
-    }
-}
-
-// MARK: - Replicas
-
-extension ClientConnection: WriteWaiter, ReadWaiter {
-    /// Runs a command of one key with this node's replica first, and other owners' word awaited while the connection
-    /// goes on; false if it has to go the general way.
-    private func runFromHere(
-        _ row: Int, _ input: RawSpan, _ call: Invocation, _ now: Int64, _ coordinator: isolated ReplicaCoordinator
-    ) -> Bool {
-        let use = door.table.uses[row]
-        guard session.replyMode == .on, use.holds(input, call, door.table.rows[row]) else { return false }
-        let key = input.extracting(call[1])
-        guard door.node.coordinators.count == 1 || door.node.worker(of: key) == door.worker else { return false }
-        if case .reads = use { return read(row, key, input, call, now, coordinator) }
-        guard readKeys.isEmpty || readKeys.count < Self.readKeyLimit && !readKeys.contains(XXH3.hash(key)) else {
-            return false
-        }
-        guard let replication = coordinator.replication,
-            let plan = coordinator.planOverwrite(of: key, keyspace: session.keyspace, level: session.writeLevel)
-        else { return false }
-        let start = call.reply.buffer.count
-        call.transaction.begin(keyspace: session.keyspace, nowMilliseconds: now)
-        door.table.rows[row].handler(input, call)
-        let ticket = hold(call, from: start)
-        if !call.transaction.end(plan, over: replication, waiter: self, ticket: ticket) {
-            held.settle(
-                ticket, with: call.transaction.failure.map { ReplyWriter.error($0, version: call.reply.version) })
-        }
-        return true
-    }
-
-    private func read(
-        _ row: Int, _ key: RawSpan, _ input: RawSpan, _ call: Invocation, _ now: Int64,
-        _ coordinator: isolated ReplicaCoordinator
-    ) -> Bool {
-        guard let plan = coordinator.planRead(of: key, keyspace: session.keyspace, level: session.readLevel) else {
-            return false
-        }
-        let start = call.reply.buffer.count
-        let commit = door.perform(row, input, call, now, keyspace: session.keyspace, from: start)
-        guard call.transaction.failure == nil else {
-            call.reply.buffer.truncate(to: start)
-            return false
-        }
-        if plan.isAnsweredHere {
-            finish(call, from: start, commit: commit)
-            return true
-        }
-        let ticket = hold(call, from: start)
-        if readKeys.count < Self.readKeyLimit { readKeys.append(XXH3.hash(key)) }
-        if commit > 0 { held.wait(ticket, for: commit) }
-        let isAsked = coordinator.confirm(plan, of: key, waiter: self, ticket: ticket) { buffer in
-            ForwardedCommand.begin(
-                keyspace: session.keyspace, version: session.protocolVersion,
-                levels: (session.readLevel, session.writeLevel), count: call.count, in: &buffer)
-            for argument in call.arguments {
-                ForwardedCommand.append(argument: input.extracting(argument), to: &buffer)
-            }
-        }
-        if !isAsked {
-            unconfirmed(
-                ForwardedCommand(
-                    keyspace: session.keyspace, version: session.protocolVersion,
-                    levels: (session.readLevel, session.writeLevel),
-                    arguments: call.arguments.map { input.extracting($0).array }), ticket: ticket)
-        }
-        return true
-    }
-
-    /// Moves the reply that begins at `start` to those held back.
-    private func hold(_ call: Invocation, from start: Int) -> UInt64 {
-        let ticket = call.reply.buffer.withBytes(start..<call.reply.buffer.count) { held.appendOpen($0) }
-        call.reply.buffer.truncate(to: start)
-        return ticket
-    }
-
-    func answered(_ answer: WriteAnswer, ticket: UInt64) {
-        let failure = TransactionFailure(answer).map { ReplyWriter.error($0, version: session.protocolVersion) }
-        settle(ticket, with: failure)
-    }
-
-    func confirmed(ticket: UInt64) { settle(ticket, with: nil) }
-
-    /// The owners do not agree, or not in time: the command is run anew over what they agree on.
-    func unconfirmed(_ command: ForwardedCommand, ticket: UInt64) {
-        guard !isClosed else { return }
-        let me = Confined(self, on: coordinator.loop)
-        let (node, home) = (door.node, Confined(door, on: coordinator.loop))
-        node.environment.spawn("replicated command", on: door.worker) {
-            let reply = await ReplicatedCommand(command: command).reply(door: home, node: node)
-            me.post { $0.settle(ticket, with: reply) }
-        }
-    }
-
-    private func settle(_ ticket: UInt64, with replacement: [UInt8]?) {
-        guard !isClosed else { return }
-        held.settle(ticket, with: replacement)
-        settleSoon()
     }
 }

@@ -33,30 +33,6 @@ final class FrontDoor: ServerFacts {
         self.transaction = transaction
     }
 
-    /// Takes commands that other nodes hand over.
-    func takeForwarded() {
-        let me = Confined(self, on: coordinator.loop)
-        coordinator.assumeIsolated { coordinator in
-            coordinator.replication?.runForwarded = { command, reply in
-                let (door, reply) = (me.value, Confined(reply, on: me.value.coordinator.loop))
-                let (node, facts) = (door.node, door.identity)
-                if let request = ClusterRequest(command, keyspaces: door.keyspaceNames) {
-                    node.environment.spawn("forwarded question", on: door.worker) {
-                        let bytes = await request.reply(
-                            by: node, keyspace: command.keyspace, version: command.version, facts: facts)
-                        reply.post { $0(bytes) }
-                    }
-                    return
-                }
-                door.node.environment.spawn("forwarded command", on: door.worker) {
-                    let bytes = await ReplicatedCommand(command: command, isForwarded: true)
-                        .reply(door: me, node: me.handedOver.node)
-                    reply.post { $0(bytes) }
-                }
-            }
-        }
-    }
-
     // MARK: Connections
 
     /// Listens on the plain port, whose address it answers, and on this worker's cluster port.

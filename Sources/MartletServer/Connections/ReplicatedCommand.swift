@@ -12,16 +12,6 @@ struct ReplicatedCommand: Sendable {
     /// It was handed over by another node, and is not handed on.
     var isForwarded = false
 
-    private var input: [UInt8] { Array(command.arguments.joined()) }
-
-    private var places: [Range<Int>] {
-        var start = 0
-        return command.arguments.map { argument in
-            defer { start += argument.count }
-            return start..<start + argument.count
-        }
-    }
-
     /// Runs it from any task; answers the encoded reply.
     func reply(door: Confined<FrontDoor>, node: Node) async -> [UInt8] {
         var command = self
@@ -44,7 +34,7 @@ struct ReplicatedCommand: Sendable {
     }
 
     private func placedReply(door: Confined<FrontDoor>, node: Node) async -> [UInt8] {
-        let (input, places) = (input, places)
+        let (input, places) = (command.input, command.places)
         let (keys, isWrite) = await door.call { door -> ([[UInt8]], Bool) in
             withBytes(of: input) { input in
                 var keys: [[UInt8]] = []
@@ -129,7 +119,7 @@ struct ReplicatedCommand: Sendable {
             case .failure(let failure): return ReplyWriter.error(failure, version: command.version)
             }
         }
-        let (copies, owners, input, places) = (records, answered, input, places)
+        let (copies, owners, input, places) = (records, answered, command.input, command.places)
         let (keyspace, version) = (command.keyspace, command.version)
         let ran = await door.call {
             $0.run(input, places, keyspace: keyspace, version: version, over: copies, answered: owners)
@@ -161,14 +151,16 @@ struct ReplicatedCommand: Sendable {
         guard name != "mset" || command.arguments.count % 2 == 1 else {
             return error("ERR wrong number of arguments for 'mset' command")
         }
-        var replies: [[UInt8]] = []
-        for (index, key) in keys.enumerated() {
-            var part = self
+        // Of a key that MSET names twice the last value counts.
+        let last = Dictionary(keys.enumerated().map { ($1, $0) }) { $1 }
+        let parts = keys.enumerated().filter { name != "mset" || last[$1] == $0 }.map { index, key in
+            var part = command
             let value = name == "mset" ? [command.arguments[index * 2 + 2]] : []
             let word = name == "mget" ? "get" : name == "mset" ? "set" : name
-            part.command.arguments = [Array(word.utf8), key] + value
-            replies.append(await part.reply(door: door, node: node))
+            part.arguments = [Array(word.utf8), key] + value
+            return part
         }
+        let replies = await door.replies(to: parts)
         let failures = replies.filter { $0.first == UInt8(ascii: "-") }
         guard let failure = failures.first else { return joined(name, replies) }
         let isWrite = !["mget", "exists", "touch"].contains(name)
@@ -193,5 +185,24 @@ struct ReplicatedCommand: Sendable {
                 })
         }
         return writer.buffer.copy()
+    }
+}
+
+extension Confined where Value == FrontDoor {
+    /// Runs commands side by side, so that what goes to one owner goes in one message; their replies, in order.
+    fileprivate func replies(to commands: [ForwardedCommand]) async -> [[UInt8]] {
+        await withCheckedContinuation { continuation in
+            post { door in
+                var replies: [[UInt8]] = Array(repeating: [], count: commands.count)
+                var missing = commands.count
+                for (index, command) in commands.enumerated() {
+                    door.run(command, isForwarded: false) { reply in
+                        replies[index] = reply
+                        missing -= 1
+                        if missing == 0 { continuation.resume(returning: replies) }
+                    }
+                }
+            }
+        }
     }
 }
