@@ -19,7 +19,7 @@ import Testing
     }
 
     @Test func defaultsAreThreeReplicasAndMajorities() throws {
-        let cluster = try Self.parse(Self.file("", "weight: 3, rack: r", "id: 9", "workers: 2"))
+        let cluster = try Self.parse(Self.file("", "weight: 3, rack: r", "id: 9", ""))
         #expect(cluster.members.map(\.id) == [1, 2, 4, 9])
         #expect(cluster.members[1] == Member(id: 2, name: "n2", weight: 3, rack: "r"))
         #expect(cluster.partitions == 256)
@@ -28,7 +28,7 @@ import Testing
         #expect(keyspace.reads == .quorum && keyspace.writes == .quorum && keyspace.isSloppy)
         #expect(try Self.parse(Self.file("", "")).keyspaces[0].definition.placement == .count(2))
         #expect(cluster.nodes.map(\.nodeAddress.port) == [17001, 17002, 17003, 17004])
-        #expect(cluster.nodes.map(\.clusterAddresses).last?.map(\.port) == [27004, 27005])
+        #expect(cluster.nodes.map(\.clusterAddresses).last?.map(\.port) == [27004])
         #expect(try cluster.topology().rings.count == 1)
         #expect(cluster.digest == TopologyDigest(cluster.founding))
     }
@@ -45,9 +45,9 @@ import Testing
     }
 
     @Test func workersOfManyNodesFindPorts() throws {
-        let cluster = try Self.parse(Self.file("workers: 3", "workers: 2", ""))
+        let cluster = try Self.parse(Self.file("workers: 2", "workers: 2", "workers: 2"))
         #expect(
-            cluster.nodes.map { $0.clusterAddresses.map(\.port) } == [[27001, 27002, 27003], [27004, 27005], [27006]])
+            cluster.nodes.map { $0.clusterAddresses.map(\.port) } == [[27001, 27002], [27003, 27004], [27005, 27006]])
     }
 
     @Test func aThousandNodesAreRead() throws {
@@ -58,6 +58,7 @@ import Testing
     }
 
     static let bad: [FaultTests.Bad] = [
+        .init(file("workers: 2", "workers: 3"), "f:5: nodes[1].workers: '3': 2, as many as n1 has"),
         .init(
             file("", "name: n1").replacingOccurrences(of: "name: n2, ", with: ""),
             "f:5: nodes[1].name: 'n1': a name that no other node has; nodes[0] has this one"),
