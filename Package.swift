@@ -115,6 +115,9 @@ let package = Package(
         tests("EngineBackendTests", ["MartletCore", "MartletRuntime"] + backends),
         tests("MemoryBackendTests", ["MartletCore", "MartletRuntime", "MemoryBackend"]),
         tests(
-            "CompareTests", ["MartletLauncher", "MartletConfiguration", "MartletCore", "MartletRuntime", "MartletIO"]),
+            "CompareTests",
+            [
+                "MartletLauncher", "MartletClient", "MartletConfiguration", "MartletCore", "MartletRuntime", "MartletIO",
+            ]),
     ]
 )

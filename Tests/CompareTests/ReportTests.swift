@@ -56,7 +56,7 @@ import Testing
         // Apart from the doctype and the void element `meta` the page is XML: a strict parser takes it.
         page.removeFirst("<!DOCTYPE html>".count)
         let xml = page.replacing(#/<meta [^>]*>/#) { "\($0.output.dropLast())/>" }
-        #expect(try elements(of: xml) > 300)
+        #expect(try Self.elements(of: xml) > 300)
     }
 
     @Test func thePageNeedsNothingFromElsewhere() {
@@ -123,7 +123,7 @@ import Testing
     }
 
     /// The number of elements of an XML text; throws where it is not well formed.
-    private func elements(of text: String) throws -> Int {
+    static func elements(of text: String) throws -> Int {
         var open: [Substring] = []
         var count = 0
         for match in text.matches(

@@ -9,6 +9,8 @@ struct ClusterStatus: Sendable {
     var rings: [ClusterRing]
 
     private var answers: [NodeStatus] { nodes.compactMap { try? $0.answer.get() } }
+    /// The cluster's.
+    var name: String { answers.first?.cluster ?? "?" }
     private var silent: Set<String> {
         Set(nodes.filter { if case .failure = $0.answer { true } else { false } }.map(\.member.name))
     }

@@ -20,20 +20,3 @@ enum VersionCommand: CommandLineCommand {
         return ExitCode.ok
     }
 }
-
-/// `martlet compare`, whose options are its own.
-enum CompareVerb: CommandLineCommand {
-    static let name = "compare"
-    static let usage = "compare [FILE]"
-    static let purpose = "Run the same work on every backend and write a report."
-    static let details = "martlet compare --out report"
-    static let options = [
-        CommandLineOption("out", "DIR", "where report.html and report.json go (default: compare-report)"),
-        CommandLineOption("full", nil, "larger data sets, longer measurements"),
-    ]
-    static let operands = 0...1
-
-    static func run(_ given: GivenOptions, _ backends: [BackendKind]) async -> Int32 {
-        CompareCommand.run(arguments: given.arguments, kinds: backends, version: Launcher.version)
-    }
-}

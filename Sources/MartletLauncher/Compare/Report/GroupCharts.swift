@@ -53,10 +53,13 @@ struct GroupCharts {
     }
 
     /// Where a percentile lies: each nine is one further.
-    private static func nines(_ percentile: Double) -> Double { -log10(max(1e-9, (100 - percentile) / 100)) }
+    static func nines(_ percentile: Double) -> Double { -log10(max(1e-9, (100 - percentile) / 100)) }
 
-    private var nines: [(x: Double, label: String)] {
-        let furthest = group.measurements.flatMap { $0.latency.curve.map { Self.nines($0.percentile) } }.max() ?? 3
+    private var nines: [(x: Double, label: String)] { Self.marks(for: group.measurements.map(\.latency)) }
+
+    /// The marks of an axis of percentiles.
+    static func marks(for latencies: [CompareReport.Latency]) -> [(x: Double, label: String)] {
+        let furthest = latencies.flatMap { $0.curve.map { nines($0.percentile) } }.max() ?? 3
         return [("0", 0), ("90", 1), ("99", 2), ("99.9", 3), ("99.99", 4), ("99.999", 5)].filter {
             $0.1 <= furthest + 0.01
         }
