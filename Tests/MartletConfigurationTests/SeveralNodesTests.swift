@@ -47,7 +47,9 @@ import Testing
     @Test func workersOfManyNodesFindPorts() throws {
         let cluster = try Self.parse(Self.file("workers: 2", "workers: 2", "workers: 2"))
         #expect(
-            cluster.nodes.map { $0.clusterAddresses.map(\.port) } == [[27001, 27002], [27003, 27004], [27005, 27006]])
+            cluster.nodes.map { $0.clusterAddresses.map(\.port) } == [
+                [27001, 27002], [27003, 27004], [27005, 27006],
+            ])
     }
 
     @Test func aThousandNodesAreRead() throws {

@@ -13,18 +13,30 @@ public struct ClusterMembership: Sendable {
 
     /// How one keyspace is replicated.
     public struct Keyspace: Sendable {
-        public let ring: Ring
-        /// By partition the ids of its owners, the first owner first: made once, so that operations need not.
-        let owners: [[UInt32]]
+        /// What does not change, behind one reference, since every operation takes a copy of the rest.
+        private final class Placing: Sendable {
+            let ring: Ring
+            /// By partition the ids of its owners, the first owner first.
+            let owners: [[UInt32]]
+
+            init(_ ring: Ring) {
+                self.ring = ring
+                owners = (0..<ring.partitions).map { ring.owners(ofPartition: $0).map { ring.members[$0].id } }
+            }
+        }
+
+        private let placing: Placing
         public var policy = ConflictPolicy.latest
         /// What reads and writes need that do not say otherwise.
         public var read = ConsistencyLevel.quorum
         public var write = ConsistencyLevel.quorum
 
-        public init(ring: Ring) {
-            self.ring = ring
-            owners = (0..<ring.partitions).map { ring.owners(ofPartition: $0).map { ring.members[$0].id } }
-        }
+        public init(ring: Ring) { placing = Placing(ring) }
+
+        public var ring: Ring { placing.ring }
+
+        /// The ids of a slot's owners, the first owner first.
+        func owners(ofSlot slot: UInt16) -> [UInt32] { placing.owners[placing.ring.partition(ofSlot: slot)] }
     }
 
     public init(epoch: UInt64, node: UInt32, keyspaces: [Keyspace]) {
@@ -70,7 +82,7 @@ struct ReplicaPlaces {
     var own: Int?
 
     init(of slot: UInt16, in keyspace: ClusterMembership.Keyspace, node: UInt32) {
-        nodes = keyspace.owners[keyspace.ring.partition(ofSlot: slot)]
+        nodes = keyspace.owners(ofSlot: slot)
         own = nodes.firstIndex(of: node)
     }
 

@@ -3,9 +3,9 @@ internal import MartletCore
 /// What a command needs of the replicas of its key, where there are several: whether it can begin with this node's own.
 enum ReplicaUse: Sendable {
     /// Reads one key and does nothing else: this replica answers, others confirm.
-    case reads
+    case reads(arity: Int)
     /// Writes one key whatever it holds: this replica takes the write, others are handed it.
-    case overwrites
+    case overwrites(arity: Int)
     /// Reads before it writes, or has several keys: owners are asked first.
     case other
 
@@ -13,19 +13,19 @@ enum ReplicaUse: Sendable {
         self = .other
         guard case .keys(first: 1, let last, _) = command.shape, !command.name.hasPrefix("martlet.") else { return }
         if ["set", "setex", "psetex"].contains(command.name) {
-            self = .overwrites
+            self = .overwrites(arity: command.arity)
         } else if command.flags.contains("readonly"), last == 1 || ["exists", "touch", "mget"].contains(command.name) {
-            self = .reads
+            self = .reads(arity: command.arity)
         }
     }
 
     /// Whether this very call is such: one key, and no option by which a SET would look at what is there.
-    func holds(_ input: RawSpan, _ call: Invocation, _ command: Command) -> Bool {
+    func holds(_ input: RawSpan, _ call: Invocation) -> Bool {
         switch self {
         case .other: return false
-        case .reads: return command.arity > 0 || call.count == 2
-        case .overwrites:
-            guard command.arity < 0, call.count != 3 else { return true }
+        case .reads(let arity): return arity > 0 || call.count == 2
+        case .overwrites(let arity):
+            guard arity < 0, call.count != 3 else { return true }
             guard call.count == 5 else { return false }
             let option = input.extracting(call[3])
             guard option.byteCount > 1 else { return false }

@@ -10,18 +10,18 @@ extension ClientConnection: ReplyHolder {
         _ row: Int, _ input: RawSpan, _ call: Invocation, _ now: Int64, _ coordinator: isolated ReplicaCoordinator
     ) -> Bool {
         let use = door.table.uses[row]
-        guard session.replyMode == .on, use.holds(input, call, door.table.rows[row]) else { return false }
+        guard session.replyMode == .on, use.holds(input, call) else { return false }
         let isWrite = if case .overwrites = use { true } else { false }
         let key = input.extracting(call[1])
-        let hash = XXH3.hash(key)
-        guard !openKeys.holdsUp(hash, isWrite: isWrite) else { return false }
+        guard openKeys.isEmpty || !openKeys.holdsUp(XXH3.hash(key), isWrite: isWrite) else { return false }
         let start = call.reply.buffer.count
         switch door.runHere(row, input, call, now, self, coordinator) {
         case .no:
+            let hash = XXH3.hash(key)
             guard !openKeys.holdsUpForward(hash) else { return false }
             return forward(key, hash, isWrite, input, call, coordinator)
         case .answered(let commit): finish(call, from: start, commit: commit)
-        case .held: if !isWrite { openKeys.addRead(hash) }
+        case .held: if !isWrite { openKeys.addRead(XXH3.hash(key)) }
         }
         return true
     }

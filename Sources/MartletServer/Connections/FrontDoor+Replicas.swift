@@ -29,7 +29,7 @@ extension FrontDoor {
         _ coordinator: isolated ReplicaCoordinator
     ) -> RunHere {
         let use = table.uses[row]
-        guard use.holds(input, call, table.rows[row]) else { return .no }
+        guard use.holds(input, call) else { return .no }
         let key = input.extracting(call[1])
         guard node.coordinators.count == 1 || node.worker(of: key) == worker else { return .no }
         return if case .reads = use {

@@ -9,6 +9,8 @@ struct OpenKeys {
     /// Keys looked through for each command.
     private static let limit = 256
 
+    var isEmpty: Bool { read.isEmpty && forwarded.isEmpty }
+
     /// Whether a command that this node's replica runs at once comes too early.
     func holdsUp(_ hash: UInt64, isWrite: Bool) -> Bool {
         Self.contains(forwarded, hash) || isWrite && Self.contains(read, hash)
