@@ -117,7 +117,8 @@ let package = Package(
         tests(
             "CompareTests",
             [
-                "MartletLauncher", "MartletClient", "MartletConfiguration", "MartletCore", "MartletRuntime", "MartletIO",
+                "MartletLauncher", "MartletClient", "MartletConfiguration", "MartletCore", "MartletRuntime",
+                "MartletIO",
             ]),
     ]
 )

@@ -117,6 +117,11 @@ final class ThreeNodes: @unchecked Sendable {  // confined to the simulation's t
     /// Gives a node that is down another disk, with nothing on it.
     func wipe(_ node: Int) { disks[node] = SimulatedDisk(SimulatedDisk.Settings(readsMayBlock: true), on: executor) }
 
+    /// Has a node do nothing more; its links stay open.
+    func freeze(_ node: Int) { worlds[node]?.process.pause() }
+
+    var now: MonotonicTime { executor.now }
+
     func pause(_ duration: Duration) async {
         await withCheckedContinuation { (done: CheckedContinuation<Void, Never>) in
             host.loops[0].schedule(after: duration) { done.resume() }

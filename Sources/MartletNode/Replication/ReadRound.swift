@@ -128,7 +128,7 @@ extension Replication {
     ) throws(ByteCursor.Malformed) {
         guard let target = round.targets.first(where: { $0.node == peer.node }), target.entries.count == reply.count
         else { throw ByteCursor.Malformed() }
-        latencies.noteReads(reply.count, of: peer.node, took: loop.now.since(round.begun))
+        noteReads(reply.count, of: peer, since: round.begun)
         var entries = reply.entries()
         for index in target.entries {
             guard let entry = try entries.next(of: payload) else { return }
@@ -175,12 +175,16 @@ extension Replication {
         }
     }
 
-    /// A read that an owner leaves unanswered for so long asks the others as well.
-    private static let confirmationPatience = Duration.milliseconds(100)
+    func noteReads(_ count: Int, of peer: PeerSession, since begun: MonotonicTime) {
+        let now = loop.now
+        latencies.noteReads(count, of: peer.node, took: now.since(begun))
+        speculation.note(now.since(begun), at: now)
+    }
 
+    /// Reads that an owner leaves unanswered for too long ask the others as well.
     func sweepReads(_ now: MonotonicTime) {
         confirmations.forEach { _, round in
-            guard now.since(round.begun) >= Self.confirmationPatience else { return }
+            guard now.since(round.begun) >= speculation.delay else { return }
             giveUp(round, round.entries.indices)
         }
     }

@@ -13,6 +13,7 @@ final class ReadInFlight {
     /// Of several that differed.
     var merged: [UInt8]?
     var deadline: (any LoopTimer)?
+    var speculation: (any LoopTimer)?
     /// Hears the answer, once; ``source`` is the record if there is one.
     var answered: ((ReadAnswer, ReadInFlight) -> Void)?
 
@@ -71,6 +72,7 @@ extension Replication {
         reads.add(read, as: id)
         if !step.isFinished {
             read.deadline = loop.schedule(after: Self.patience) { [self] in tell(read: id, .deadline) }
+            read.speculation = loop.schedule(after: speculation.delay) { [self] in tell(read: id, .speculate) }
         }
         perform(step, read, id)
     }
@@ -88,6 +90,7 @@ extension Replication {
         }
         if step.isFinished {
             read.deadline?.cancel()
+            read.speculation?.cancel()
             _ = reads.remove(id)
         }
         for position in step.readData { ask(read, position, isDigestOnly: false, id) }
@@ -124,7 +127,7 @@ extension Replication {
         guard let entry = try entries.next(of: payload), let read = reads[header.request],
             let position = read.places.position(of: peer.node)
         else { return }
-        latencies.noteReads(1, of: peer.node, took: loop.now.since(read.begun))
+        noteReads(1, of: peer, since: read.begun)
         var isFull = true
         if case .version(.found) = entry.reply {
             isFull = entry.record != nil

@@ -44,6 +44,7 @@ public final class Replication: TransportReceiver {
     let counters: ClusterCounters
     /// How long other nodes' replicas took to answer.
     var latencies = ReplicaLatencies()
+    var speculation = Speculation()
     /// Messages that could not be understood.
     public private(set) var malformed: UInt64 = 0
 

@@ -230,12 +230,10 @@ extension Replication {
 
     // MARK: Time
 
-    private static let sweepInterval = Duration.milliseconds(100)
-
     /// Looks now and then for rounds whose time is up: a timer for each would cost more than they do.
     func startSweeping() {
         guard sweeper == nil else { return }
-        sweeper = loop.schedule(after: Self.sweepInterval) { [weak self] in self?.sweep() }
+        sweeper = loop.schedule(after: speculation.delay) { [weak self] in self?.sweep() }
     }
 
     private func sweep() {
