@@ -17,11 +17,11 @@ check() { # NAME EXPECTED ACTUAL
     fi
 }
 
-start() { # FILE
+start() { # FILE [NODES]
     ./martlet launch "$1" --data "$work/data" >"$work/out" 2>"$work/log" &
     node=$!
     for _ in $(seq 200); do
-        grep -q '^ready ' "$work/out" && return
+        [ "$(grep -c '^ready ' "$work/out")" = "${2:-1}" ] && return
         sleep 0.05
     done
     echo "the node does not start:"
@@ -68,6 +68,44 @@ PYTHON
         finish $backend
     fi
 done
+# Three nodes on three backends: any node answers for any key, also while one of them is down.
+file="$work/three.yaml"
+{
+    printf 'cluster: three\nnodes:\n'
+    for node_number in 0 1 2; do
+        backends=(memory lmdb rocksdb)
+        printf '  - name: %s\n    listen: 127.0.0.1:%s\n    storage: {backend: %s}\n' \
+            ${backends[$node_number]} $((port + 1 + node_number)) ${backends[$node_number]}
+    done
+} >"$file"
+start "$file" 3
+at="127.0.0.1:$((port + 2))"
+well() { for _ in $(seq 200); do ./martlet cluster status --at "$at" >"$work/status" && return; sleep 0.1; done; return 1; }
+well
+check "three: all is well" 0 $?
+/usr/bin/python3 - $((port + 1)) <<'PYTHON'
+import sys, redis
+clients = [redis.Redis(port=int(sys.argv[1]) + n) for n in range(3)]
+for writer in clients:
+    for number in range(100):
+        assert writer.set(f"three:{number}", number)
+        assert all(reader.get(f"three:{number}") == str(number).encode() for reader in clients)
+PYTHON
+check "three: redis-py" 0 $?
+check "three: explain" 0 "$(./martlet cluster explain three:1 --at "$at" >/dev/null; echo $?)"
+check "three: explain what is not there" 4 "$(./martlet cluster explain nothing --at "$at" >/dev/null; echo $?)"
+kill -9 "$(pgrep -f -- "three.yaml --node memory")"
+check "three: a write without the memory node" OK "$(redis-cli -p $((port + 2)) set three:1 again)"
+check "three: a read without the memory node" again "$(redis-cli -p $((port + 3)) get three:1)"
+well
+check "three: all is well again" 0 $?
+same() { for _ in $(seq 600); do ./martlet cluster digest --at "$at" >/dev/null && return; sleep 0.1; done; return 1; }
+same
+check "three: the memory node has found back" 0 $?
+./martlet compare --live --at "$at" --seconds 1 --out "$work/live" >/dev/null
+check "three: compare --live" 0 $?
+finish three
+
 printf 'cluster: bad\nnodes:\n  - nam: x\n' >"$work/bad.yaml"
 ./martlet launch "$work/bad.yaml" 2>/dev/null
 check "a faulty file ends with 78" 78 $?
