@@ -9,6 +9,8 @@ extension MessageKind {
     public static let merkleNodes = MessageKind(rawValue: 0x0132)
     /// ``MerkleNodesReply``.
     public static let merkleNodesReply = MessageKind(rawValue: 0x0133)
+    /// ``MerkleMark``; there is no answer.
+    public static let merkleMark = MessageKind(rawValue: 0x0134)
 }
 
 /// The roots of units that two nodes own. Many go in one message, so that comparing equal trees costs little more than
@@ -267,6 +269,43 @@ public struct MerkleNodesReply: Hashable, Sendable {
             differing.append(Int(index))
             next = index + 1
         }
+        try cursor.end(of: payload)
+    }
+}
+
+/// Tells an owner that a partition is likely to differ: from a holder of hints, which need not own it, and gave one up.
+///
+/// ```
+/// keyspace u32    generation u32    slot u16    1 u8, node u32: the owner that lacks something | 0 u8: nobody knows
+/// ```
+public struct MerkleMark: Hashable, Sendable {
+    public var keyspace: UInt32
+    public var generation: UInt32
+    public var slot: UInt16
+    public var node: UInt32?
+
+    public init(keyspace: UInt32, generation: UInt32, slot: UInt16, node: UInt32?) {
+        self.keyspace = keyspace
+        self.generation = generation
+        self.slot = slot
+        self.node = node
+    }
+
+    public func append(to buffer: inout ByteBuffer) {
+        buffer.append(littleEndian: keyspace)
+        buffer.append(littleEndian: generation)
+        buffer.append(littleEndian: slot)
+        buffer.append(node == nil ? 0 : 1)
+        if let node { buffer.append(littleEndian: node) }
+    }
+
+    public init(_ payload: RawSpan) throws(ByteCursor.Malformed) {
+        var cursor = ByteCursor()
+        keyspace = try cursor.littleEndian(of: payload, as: UInt32.self)
+        generation = try cursor.littleEndian(of: payload, as: UInt32.self)
+        slot = try cursor.littleEndian(of: payload, as: UInt16.self)
+        node = try cursor.flag(of: payload) ? try cursor.littleEndian(of: payload, as: UInt32.self) : nil
+        guard Int(slot) < Slot.count else { throw ByteCursor.Malformed() }
         try cursor.end(of: payload)
     }
 }
