@@ -1,0 +1,89 @@
+/// What happens to the collection of tombstones.
+public enum TombstoneCollectionEvent: Sendable {
+    case linkOpened(UInt32)
+    case linkClosed(UInt32)
+    /// An epoch began, with these members; all rounds of the one before come to nothing.
+    case epoch(UInt64, members: [UInt32])
+    /// This node leads, and these are tombstones of one of its partitions, not yet proved, at most
+    /// ``TombstoneCollectionSettings/entries``; owners and keys ascend. None so young that a retry of a write it covers
+    /// may still come (a minute, see the design's retry tokens).
+    case begin(CollectionPlace, owners: [UInt32], [CollectionEntry])
+    /// A message of another's, or of this node's own.
+    case received(UInt32, CollectionMessage)
+    /// The answer to ``TombstoneCollectionAction/check(_:_:_:)``: which entries are not held, or not so, or not
+    /// durably.
+    case checked(CollectionRound, except: [Int])
+    /// The answer to ``TombstoneCollectionAction/fence(_:_:_:)``.
+    case fenced(CollectionRound, CollectionStage)
+    /// The answer to ``TombstoneCollectionAction/mark(_:_:_:)``: which records, by their places in it, have changed
+    /// since they were checked.
+    case marked(CollectionRound, except: [Int])
+    /// The answer to ``TombstoneCollectionAction/erase(_:_:)``.
+    case erased(CollectionRound)
+    /// It is ``TombstoneCollectionMachine/wake`` or later.
+    case time
+}
+
+/// What is to be done.
+public enum TombstoneCollectionAction: Hashable, Sendable {
+    /// Send a message; to this node itself: hand it back at once.
+    case send(UInt32, CollectionMessage)
+    /// See which of the entries this replica holds just so, durably, and is caught up on.
+    case check(CollectionRound, CollectionPlace, [CollectionEntry])
+    /// Say when a stage is passed: of ``CollectionStage/hints``, once no hint for the place is held; of the others,
+    /// once a ``PartitionFence`` that is raised now is, on every worker.
+    case fence(CollectionRound, CollectionPlace, CollectionStage)
+    /// Tell an owner on each link with it, each link's number as its lane, by
+    /// ``CollectionMessage/Body/clear(lane:of:)``.
+    case clear(CollectionRound, UInt32)
+    /// Mark records as proved whose digest is still that: they leave the tree, and no exchange lists or takes them. A
+    /// write to one takes its mark away.
+    case mark(CollectionRound, CollectionPlace, [CollectionEntry])
+    /// Take marks away: the records return to the tree.
+    case unmark(CollectionRound, [CollectionEntry])
+    /// Erase records that are still marked, in one batch.
+    case erase(CollectionRound, [CollectionEntry])
+    /// A round that this node led has ended.
+    case finished(CollectionPlace, TombstoneCollectionOutcome)
+}
+
+/// How a round ended.
+public enum TombstoneCollectionOutcome: Hashable, Sendable {
+    /// So many tombstones were erased everywhere, of so many proposed. The others had changed, or were not everywhere
+    /// yet.
+    case collected(Int, of: Int)
+    /// It waits for a node that is down, or did not answer in time.
+    case blocked(by: UInt32, TombstoneCollectionPhase)
+    /// Another epoch began, or an owner gave it up.
+    case abandoned
+}
+
+/// What a round waits for.
+public enum TombstoneCollectionPhase: UInt8, Hashable, Sendable, CaseIterable {
+    /// That owners say what they hold.
+    case agreement
+    /// That what members had under way has ended.
+    case work
+    /// That no member holds a hint.
+    case hints
+    /// That owners have heard from all members behind what those had sent.
+    case clearance
+    /// That owners mark what is proved.
+    case marking
+    /// That owners erase it.
+    case erasure
+}
+
+/// The limits of the collection of tombstones.
+public struct TombstoneCollectionSettings: Hashable, Sendable {
+    /// Tombstones in one round.
+    public var entries = 512
+    /// How long a round may take in each phase, in nanoseconds; owners give it up after as much without a word.
+    public var patience: UInt64 = 30_000_000_000
+    /// Rounds of one leader that an owner takes part in at once.
+    public var rounds = 16
+    /// For tests of the checkers: tombstones are erased without waiting for what is under way.
+    public var plantedSkipsFence = false
+
+    public init() {}
+}
