@@ -1,5 +1,6 @@
 #!/bin/bash
 # Real clients against each backend: redis-cli, redis-py, redis-benchmark; a clean end and a start over the same data.
+# Then against three nodes: the same, and their cluster modes.
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 work=$(mktemp -d)
@@ -106,6 +107,37 @@ check "three: the memory node has found back" 0 $?
 check "three: compare --live" 0 $?
 finish three
 
+# Three nodes, with one worker each and with two: below the ports that connections are given.
+for workers in 1 2; do
+    plain=$((10000 + RANDOM % 2000))
+    file="$work/three-$workers.yaml"
+    {
+        printf 'cluster: three-%s\ndefaults:\n  workers: %s\n  storage:\n    backend: memory\nnodes:\n' $workers $workers
+        for index in 0 1 2; do
+            printf '  - name: n%s\n    listen: 127.0.0.1:%s\n    cluster_listen: 127.0.0.1:%s\n' \
+                $index $((plain + index)) $((plain + 20000 + index * workers))
+        done
+    } >"$file"
+    start "$file" 3
+    for _ in $(seq 100); do
+        [ "$(redis-cli -p $plain set greeting hello)" = OK ] && break
+        sleep 0.1
+    done
+    first=$((plain + 20000))
+    check "three nodes: CLUSTER INFO" cluster_state:ok "$(redis-cli -p $plain cluster info | head -1 | tr -d '\r')"
+    check "three nodes: redis-cli -c" OK "$(redis-cli -c -p $first set greeting hello)"
+    check "three nodes: redis-cli -c elsewhere" hello "$(redis-cli -c -p $((first + 2)) get greeting)"
+    check "three nodes: redis-cli" hello "$(redis-cli -p $((plain + 2)) get greeting)"
+    redis-cli --cluster check 127.0.0.1:$first >"$work/check"
+    check "three nodes: redis-cli --cluster check" 0 $?
+    for port in $plain $first; do
+        redis-benchmark --cluster -p $port -t set,get,incr -n 5000 -r 1000 -P 8 -q --csv >"$work/benchmark"
+        check "three nodes: redis-benchmark --cluster" 4 "$(grep -c '^"' "$work/benchmark")"
+    done
+    /usr/bin/python3 Tests/Clients/cluster.py $workers $plain $((plain + 1)) $((plain + 2))
+    check "three nodes: redis-py" 0 $?
+    finish "three nodes"
+done
 printf 'cluster: bad\nnodes:\n  - nam: x\n' >"$work/bad.yaml"
 ./martlet launch "$work/bad.yaml" 2>/dev/null
 check "a faulty file ends with 78" 78 $?

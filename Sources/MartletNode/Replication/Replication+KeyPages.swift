@@ -80,9 +80,14 @@ extension Replication {
         }
     }
 
-    /// Looks keys up here, once all that this worker has begun to write is done: what its coordinator acknowledged, or
-    /// is about to, is seen.
+    /// Looks keys up here, once all that this worker was asked to write before is done: since messages of a node come
+    /// in their order, it sees what was acknowledged by way of the one that asks.
     private func lookUp(_ request: KeyPageRequest, _ done: @escaping (KeyPageReply) -> Void) {
+        if loads.isEmpty { return lookUpLoaded(request, done) }
+        loads.wait { [self] in lookUpLoaded(request, done) }
+    }
+
+    private func lookUpLoaded(_ request: KeyPageRequest, _ done: @escaping (KeyPageReply) -> Void) {
         let newest = store.hasOpenBatch ? store.openCommit : store.openCommit - 1
         whenDone(newest) { [self] _ in
             let state = store.keyspaces.first {
@@ -148,6 +153,34 @@ extension Replication {
         }
         return (slots, nil)
     }
+}
+
+/// Work that waits for records on their way from a disk, in the order in which it began.
+struct PendingLoads {
+    private var open: Set<UInt64> = []
+    private var last: UInt64 = 0
+    private var waiters: [(last: UInt64, body: () -> Void)] = []
+
+    mutating func begin() -> UInt64 {
+        last += 1
+        open.insert(last)
+        return last
+    }
+
+    /// Ends what began; who waits no more by that.
+    mutating func end(_ load: UInt64) -> [() -> Void] {
+        open.remove(load)
+        guard !waiters.isEmpty else { return [] }
+        let ready = waiters.filter { waiter in !open.contains { $0 <= waiter.last } }
+        waiters.removeAll { waiter in !open.contains { $0 <= waiter.last } }
+        return ready.map(\.body)
+    }
+
+    /// Nothing has to be waited for.
+    var isEmpty: Bool { open.isEmpty }
+
+    /// Has `body` run once all that has begun until now has ended.
+    mutating func wait(_ body: @escaping () -> Void) { waiters.append((last, body)) }
 }
 
 /// Answers that are awaited together.

@@ -141,7 +141,12 @@ extension Replication {
         guard !store.isInline else { return body() }
         let residency = Residency()
         for key in storedKeys { withBytes(of: key) { store.require(storedKey: $0, in: residency) } }
-        waitForResidency(residency, body)
+        guard !residency.isReady else { return waitForResidency(residency, body) }
+        let load = loads.begin()
+        waitForResidency(residency) { [self] in
+            body()
+            for waiter in loads.end(load) { waiter() }
+        }
     }
 
     private func waitForResidency(_ residency: Residency, _ body: @escaping () -> Void) {

@@ -22,6 +22,8 @@ public final class Replication: TransportReceiver {
     var reads = OperationTable<ReadInFlight>()
     var forwards = OperationTable<ForwardInFlight>()
     var keyPages = OperationTable<KeyPageInFlight>()
+    /// What waits for records on their way from a disk.
+    var loads = PendingLoads()
     var generationAsks = OperationTable<GenerationsInFlight>()
     private var lastRequest: UInt64 = 0
     /// Keys that a read-modify-write is under way for, and who waits for them in turn.
