@@ -18,12 +18,13 @@ import Testing
     typealias Note = @Sendable (String) -> Void
 
     static func run(
-        seed: UInt64, _ storages: [ThreeNodes.Storage], isBugPlanted: Bool = false,
+        seed: UInt64, _ storages: [ThreeNodes.Storage], workers: Int = 1, isBugPlanted: Bool = false,
         _ play: @escaping @Sendable (ThreeNodes, @escaping Note) async -> Void
     ) -> Notes {
         let executor = SimulationExecutor(seed: seed)
         let notes = Lock(Notes())
         let world = ThreeNodes(executor, storages)
+        world.workers = workers
         if isBugPlanted { world.settings.plantedNeed = 1 }
         world.host.environment.spawn("test") {
             await world.start()

@@ -24,7 +24,9 @@ final class ThreeNodes: @unchecked Sendable {  // confined to the simulation's t
     private let served = (0..<3).map { _ in ServedMark.inMemory() }
     private var worlds: [SimulatedEnvironment?] = [nil, nil, nil]
     private(set) var nodes: [Node?] = [nil, nil, nil]
-    private var clients: [(node: Int, isOfClusterPort: Bool, client: OneCall, isFree: Bool)] = []
+    private var clients: [(node: Int, port: UInt16, client: OneCall, isFree: Bool)] = []
+    /// Of each node; set before the start.
+    var workers = 1
     /// For planted bugs.
     var settings = CatchUpSettings()
     var policy = ConflictPolicy.latest
@@ -49,6 +51,10 @@ final class ThreeNodes: @unchecked Sendable {  // confined to the simulation's t
         SocketAddress(host: "10.0.0.\(node + 1)", port: port)
     }
 
+    private func clusterAddresses(_ node: Int) -> [SocketAddress] {
+        (0..<workers).map { address(node, 27001 + UInt16($0)) }
+    }
+
     func start() async {
         for node in 0..<3 { await start(node) }
         await pause(.seconds(1))  // until all links are open and all that is empty is founded
@@ -56,7 +62,7 @@ final class ThreeNodes: @unchecked Sendable {  // confined to the simulation's t
 
     /// Starts a node, or its next process.
     func start(_ node: Int) async {
-        let world = SimulatedEnvironment.make(on: executor, network: network, workers: 1, disk: disks[node])
+        let world = SimulatedEnvironment.make(on: executor, network: network, workers: workers, disk: disks[node])
         worlds[node] = world
         await withCheckedContinuation { (done: CheckedContinuation<Void, Never>) in
             world.environment.spawn("node") { [self] in
@@ -74,21 +80,26 @@ final class ThreeNodes: @unchecked Sendable {  // confined to the simulation's t
             if case .disk(let asked) = storages[index] { durability = asked }
             var settings = NodeSettings(cluster: "sim", name: "n\(index + 1)", durability: durability)
             settings.catchUp = self.settings
+            settings.workers = workers
             settings.keyspaces[0].conflicts = policy
             var opening = NodeOpening(kind: disks[index]?.kind ?? .memory, path: "")
             opening.served = served[index]
             let node = try Node.open(settings, opening, in: world.environment)
-            let transport = messages.makeTransport(
-                node: UInt32(index + 1), incarnation: node.incarnation, worker: 0, of: 1, on: world.loops[0])
-            for peer in UInt32(1)...3 where peer != UInt32(index + 1) { transport.connect(to: peer) }
+            var transports: [Confined<any Transport>] = []
+            for (worker, loop) in world.loops.enumerated() {
+                let transport = messages.makeTransport(
+                    node: UInt32(index + 1), incarnation: node.incarnation, worker: worker, of: workers, on: loop)
+                for peer in UInt32(1)...3 where peer != UInt32(index + 1) { transport.connect(to: peer) }
+                transports.append(Confined(transport, on: loop))
+            }
             await node.start()
             var keyspace = ClusterMembership.Keyspace(ring: ring)
             keyspace.policy = policy
             var membership = ClusterMembership(epoch: 1, node: UInt32(index + 1), keyspaces: [keyspace])
             membership.members = members.map(member)
-            await node.join(membership, over: [Confined(transport, on: world.loops[0])])
+            await node.join(membership, over: transports)
             var door = Server.Settings(address: address(index))
-            door.clusterAddresses = [address(index, 27001)]
+            door.clusterAddresses = clusterAddresses(index)
             _ = try await Server.open(door, for: node)
             nodes[index] = node
         } catch {
@@ -99,7 +110,7 @@ final class ThreeNodes: @unchecked Sendable {  // confined to the simulation's t
     private func member(_ member: Member) -> ClusterMember {
         let index = Int(member.id) - 1
         var known = ClusterMember(
-            member, clients: address(index), clusterClients: [address(index, 27001)], nodes: address(index, 17001))
+            member, clients: address(index), clusterClients: clusterAddresses(index), nodes: address(index, 17001))
         if case .memory = storages[index] { known.maximumDurability = .none }
         return known
     }
@@ -131,7 +142,14 @@ final class ThreeNodes: @unchecked Sendable {  // confined to the simulation's t
     /// How far each running node's replicas are.
     func status(_ node: Int) async -> CatchUpStatus? {
         guard let node = nodes[node] else { return nil }
-        return await node.coordinators[0].catchUpStatus
+        var sum = await node.coordinators[0].catchUpStatus
+        for coordinator in node.coordinators.dropFirst() {
+            guard let more = await coordinator.catchUpStatus else { continue }
+            sum?.inNeed += more.inNeed
+            sum?.founded += more.founded
+            sum?.lost += more.lost
+        }
+        return sum
     }
 
     /// What each node holds, as one number; equal numbers are equal data.
@@ -147,25 +165,27 @@ final class ThreeNodes: @unchecked Sendable {  // confined to the simulation's t
         return digests
     }
 
-    /// Sends one command to a node; the reply in short, as ``OneCall`` has it.
-    func call(_ node: Int, _ arguments: [String], byClusterPort: Bool = false) async -> String {
-        OneCall.short(await ask(node, arguments.map { Array($0.utf8) }, byClusterPort: byClusterPort))
+    /// Sends one command to a node, by its plain port or a worker's cluster port; the reply in short, as ``OneCall`` has
+    /// it.
+    func call(_ node: Int, _ arguments: [String], byPortOf worker: Int? = nil) async -> String {
+        OneCall.short(await ask(node, arguments.map { Array($0.utf8) }, byPortOf: worker))
     }
 
     /// Sends one command to a node.
-    func ask(_ node: Int, _ arguments: [[UInt8]], byClusterPort: Bool = false) async -> ReplyReader.Reply {
+    func ask(_ node: Int, _ arguments: [[UInt8]], byPortOf worker: Int? = nil) async -> ReplyReader.Reply {
         guard nodes[node] != nil else { return .malformed("down") }
         let index: Int
+        let port = worker.map { UInt16(27001 + $0) } ?? 7001
         let free = clients.firstIndex {
-            $0.node == node && $0.isOfClusterPort == byClusterPort && $0.isFree && !$0.client.isGone
+            $0.node == node && $0.port == port && $0.isFree && !$0.client.isGone
         }
         if let free {
             index = free
         } else {
             index = clients.count
             let client = OneCall()
-            clients.append((node, byClusterPort, client, false))
-            await client.connect(to: address(node, byClusterPort ? 27001 : 7001), on: host.loops[0])
+            clients.append((node, port, client, false))
+            await client.connect(to: address(node, port), on: host.loops[0])
         }
         clients[index].isFree = false
         defer { clients[index].isFree = true }

@@ -182,22 +182,3 @@ struct PendingLoads {
     /// Has `body` run once all that has begun until now has ended.
     mutating func wait(_ body: @escaping () -> Void) { waiters.append((last, body)) }
 }
-
-/// Answers that are awaited together.
-final class GatheredAnswers<Answer> {
-    private var answers: [Answer?]
-    private var missing: Int
-    private let done: ([Answer]) -> Void
-
-    init(_ count: Int, _ done: @escaping ([Answer]) -> Void) {
-        answers = Array(repeating: nil, count: count)
-        missing = count
-        self.done = done
-    }
-
-    func take(_ answer: Answer, at index: Int) {
-        answers[index] = answer
-        missing -= 1
-        if missing == 0 { done(answers.compactMap { $0 }) }
-    }
-}
