@@ -83,30 +83,17 @@ struct KeyspaceAsker: Sendable {
         var place: UInt64? = 0
         while let from = place {
             let page = try await walk.page(from: from, limit: Self.deletesAtOnce)
-            let replies = page.keys.isEmpty ? [] : await delete(page.keys, of: keyspace)
+            let commands = page.keys.map { key in
+                ForwardedCommand(
+                    keyspace: keyspace, version: 2, levels: levels, arguments: [Array("del".utf8), key])
+            }
+            let replies = commands.isEmpty ? [] : await door.replies(to: commands)
             let failures = replies.filter { $0.first == UInt8(ascii: "-") }
             deleted += replies.count - failures.count
             if let failure = failures.first {
                 throw TransactionFailure(reply: String(decoding: failure.dropFirst().dropLast(2), as: UTF8.self))
             }
             place = page.next
-        }
-    }
-
-    private func delete(_ keys: [[UInt8]], of keyspace: Int) async -> [[UInt8]] {
-        await withCheckedContinuation { continuation in
-            let loop = node.environment.loops[worker]
-            let gathered = Confined(
-                GatheredAnswers<[UInt8]>(keys.count) { continuation.resume(returning: $0) }, on: loop)
-            for (index, key) in keys.enumerated() {
-                let command = ForwardedCommand(
-                    keyspace: keyspace, version: 2, levels: levels, arguments: [Array("del".utf8), key])
-                let (door, node) = (door, node)
-                node.environment.spawn("delete", on: worker) {
-                    let reply = await ReplicatedCommand(command: command).reply(door: door, node: node)
-                    gathered.post { $0.take(reply, at: index) }
-                }
-            }
         }
     }
 }

@@ -190,7 +190,7 @@ struct ReplicatedCommand: Sendable {
 
 extension Confined where Value == FrontDoor {
     /// Runs commands side by side, so that what goes to one owner goes in one message; their replies, in order.
-    fileprivate func replies(to commands: [ForwardedCommand]) async -> [[UInt8]] {
+    func replies(to commands: [ForwardedCommand]) async -> [[UInt8]] {
         await withCheckedContinuation { continuation in
             post { door in
                 var replies: [[UInt8]] = Array(repeating: [], count: commands.count)
