@@ -1,12 +1,12 @@
 /// The messages by which keyspaces are emptied.
 extension MessageKind {
     /// ``KeyspaceGenerations``: asks for a node's, answered by ``generationsReply``; the first step of a flush.
-    public static let generationsQuery = MessageKind(rawValue: 0x0122)
+    public static let generationsQuery = MessageKind(rawValue: 0x0162)
     /// ``KeyspaceGenerations``: the second step: a node in a lower one enters it, durably; answered by
     /// ``generationsReply``. Not answered where no answer is awaited: what a node says of itself when a link opens.
-    public static let generationsRaise = MessageKind(rawValue: 0x0123)
+    public static let generationsRaise = MessageKind(rawValue: 0x0163)
     /// ``KeyspaceGenerations``, those that the node is in now; empty if it can raise none.
-    public static let generationsReply = MessageKind(rawValue: 0x0124)
+    public static let generationsReply = MessageKind(rawValue: 0x0164)
 }
 
 /// Generations of keyspaces: part of every stored key, so that raising one empties its keyspace. The greater one rules.

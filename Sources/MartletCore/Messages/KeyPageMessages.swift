@@ -1,9 +1,9 @@
 /// The messages by which a node walks over keys that others own.
 extension MessageKind {
     /// ``KeyPageRequest``, answered by ``keyPageReply``.
-    public static let keyPage = MessageKind(rawValue: 0x0120)
+    public static let keyPage = MessageKind(rawValue: 0x0160)
     /// ``KeyPageReply``.
-    public static let keyPageReply = MessageKind(rawValue: 0x0121)
+    public static let keyPageReply = MessageKind(rawValue: 0x0161)
 }
 
 /// Asks a replica for live keys in stretches of slots, in the order of slot and hash; or for their number alone.
