@@ -12,6 +12,11 @@ public struct ClientSettings: Sendable {
     public var waitingCalls = 65_536
     /// The number of the keyspace.
     public var keyspace = 0
+    /// The name of the keyspace, where that is given instead of ``keyspace``.
+    public var keyspaceName: String?
+    /// Whether calls go straight to a node that owns their key, over connections of its own, as soon as the client
+    /// knows who that is. Off: all go to one of the addresses that were given.
+    public var routesToOwners = true
     /// The largest value accepted from a server, in bytes.
     public var maximumValueBytes = 65 * 1024 * 1024
     /// The bound of the first delay before reconnecting; it doubles up to ``maximumReconnectDelay``, and a random part

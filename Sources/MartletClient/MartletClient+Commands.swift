@@ -1,4 +1,7 @@
 extension MartletClient {
+    /// Where it has connections, or last had: for the project's own tests.
+    package var portsInUse: [String] { get async { await router.addressesInUse } }
+
     /// Sends any command that changes nothing and returns its reply: for the project's own tools and tests.
     ///
     /// - Throws: ``MartletError``, an error reply included.

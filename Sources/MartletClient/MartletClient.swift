@@ -14,8 +14,10 @@ package import MartletRuntime
 /// call returns at once. Calls end within their deadline, 5 s unless said otherwise. Every failure is a
 /// ``MartletError``, which tells whether a write was not applied or may have been.
 public final class MartletClient: Sendable {
-    let pool: ConnectionPool
-    private let dialect: any Dialect
+    let router: Router
+    let dialect: any Dialect
+    /// The connections to the addresses that were given.
+    var pool: ConnectionPool { router.seeds }
     /// Ends the loop that the client made for itself.
     private let stopLoop: @Sendable () -> Void
 
@@ -24,13 +26,14 @@ public final class MartletClient: Sendable {
         addresses: [SocketAddress], settings: ClientSettings, loop: any EventLoop, random: any RandomSource,
         dialect: any Dialect, stopLoop: @escaping @Sendable () -> Void
     ) async throws(MartletError) {
-        pool = ConnectionPool(addresses: addresses, settings: settings, loop: loop, random: random)
+        router = Router(
+            addresses: addresses, settings: settings, loop: loop, random: random, speaksMartlet: dialect.speaksMartlet)
         self.dialect = dialect
         self.stopLoop = stopLoop
         do {
-            try await pool.start()
+            try await router.seeds.start()
         } catch {
-            await pool.abandon()
+            await router.abandon()
             throw error
         }
     }
@@ -46,76 +49,98 @@ public final class MartletClient: Sendable {
     }
 
     deinit {
-        let pool = pool
-        pool.loop.post { pool.assumeIsolated { $0.abandon() } }
+        let router = router
+        router.loop.post { router.assumeIsolated { $0.abandon() } }
         stopLoop()
     }
 
     /// Ends the client: calls made from now on fail, those under way are waited for (they end by reply or deadline),
     /// then the connections are closed.
-    public func close() async { await pool.close() }
+    public func close() async { await router.close() }
 }
 
 extension MartletClient {
-    /// The value of `key` with its context and expiry; nil if there is none.
+    /// The value of `key` with its siblings, its context and its expiry; nil if there is none.
     ///
     /// - Parameters:
     ///   - key: Its bytes, usually a literal.
     ///   - type: What to read the bytes as; may be left to inference.
+    ///   - level: How many replicas have to agree; nil for the keyspace's own.
     ///   - deadline: How long the call may take, instead of ``ClientSettings/deadline``.
     /// - Throws: ``MartletError``; with ``MartletError/Code/badValue`` if the bytes are no `Value`.
     public func get<Value: MartletValue>(
-        _ key: MartletKey, as type: Value.Type = Value.self, deadline: Duration? = nil
+        _ key: MartletKey, as type: Value.Type = Value.self, level: Level? = nil, deadline: Duration? = nil
     ) async throws(MartletError) -> Entry<Value>? {
-        var request = dialect.get(key)
-        request.deadline = deadline
-        guard let entry = try dialect.entry(from: try await perform(request)) else { return nil }
+        guard let (found, siblings) = try await find(key, as: type, level: level, deadline: deadline),
+            let latest = siblings.first
+        else { return nil }
         return Entry(
-            value: try Value.decoded(entry.value), context: entry.context, expires: entry.expires, stamp: entry.stamp)
+            value: latest.value, context: found.context, expires: latest.expires, stamp: latest.stamp,
+            siblings: siblings, answeredBy: found.answeredBy, epoch: found.epoch)
     }
 
-    /// The value of `key` and nothing else; nil if there is none. See ``get(_:as:deadline:)``.
+    /// The value of `key` and nothing else; nil if there is none. See ``get(_:as:level:deadline:)``.
     public func value<Value: MartletValue>(
-        _ key: MartletKey, as type: Value.Type = Value.self, deadline: Duration? = nil
+        _ key: MartletKey, as type: Value.Type = Value.self, level: Level? = nil, deadline: Duration? = nil
     ) async throws(MartletError) -> Value? {
-        try await get(key, as: type, deadline: deadline)?.value
+        try await get(key, as: type, level: level, deadline: deadline)?.value
+    }
+
+    /// What there is of a key, a context without value included.
+    func find<Value: MartletValue>(
+        _ key: MartletKey, as type: Value.Type, level: Level?, deadline: Duration?
+    ) async throws(MartletError) -> (Found, [Sibling<Value>])? {
+        var request = dialect.get(key, level)
+        request.deadline = deadline
+        guard let found = try dialect.entry(from: try await router.perform(request, key: key)) else { return nil }
+        var siblings: [Sibling<Value>] = []
+        for sibling in found.siblings {
+            siblings.append(
+                Sibling(
+                    value: try Value.decoded(sibling.value), expires: sibling.expires, stamp: sibling.stamp))
+        }
+        return (found, siblings)
     }
 
     /// Stores a value under `key`.
     ///
     /// - Parameters:
     ///   - expires: When it shall expire, as in `.after(.seconds(60))`.
+    ///   - level: How many replicas have to hold it; nil for the keyspace's own.
     ///   - durability: What the write must have survived before this call returns; nil for the keyspace's default.
-    ///   - context: The context of the read that this write follows from: it then supersedes exactly what was read.
+    ///   - context: The context of the read that this write follows from: it then supersedes exactly what was read. In
+    ///     a keyspace that keeps siblings, a write without one becomes a sibling of all that there is.
     ///   - token: The token of an earlier try of the same write, from its error; else one is drawn.
     ///   - deadline: How long the call may take, instead of ``ClientSettings/deadline``.
     /// - Returns: Who acknowledged it, and how.
     /// - Throws: ``MartletError``, whose outcome tells whether the write may have been applied.
     @discardableResult
     public func put(
-        _ key: MartletKey, _ value: some MartletValue, expires: Expiry = .never, durability: WriteDurability? = nil,
-        context: CausalContext? = nil, token: RetryToken? = nil, deadline: Duration? = nil
+        _ key: MartletKey, _ value: some MartletValue, expires: Expiry = .never, level: Level? = nil,
+        durability: WriteDurability? = nil, context: CausalContext? = nil, token: RetryToken? = nil,
+        deadline: Duration? = nil
     ) async throws(MartletError) -> Receipt {
         if let milliseconds = expires.milliseconds, milliseconds < 1 {
             throw MartletError(.badArgument, .notApplied, "a value must stay for 1 ms at least")
         }
         let options = WriteOptions(
-            expiry: expires, durability: durability, context: context,
+            expiry: expires, level: level, durability: durability, context: context,
             token: token ?? RetryToken(from: pool.random), deadline: deadline)
-        return try await write(dialect.put(key, try value.encoded(), options), options)
+        return try await write(dialect.put(key, try value.encoded(), options), key, options)
     }
 
     /// Deletes the value of `key`; no error if there is none.
     ///
-    /// Parameters, result and errors are those of ``put(_:_:expires:durability:context:token:deadline:)``.
+    /// Parameters, result and errors are those of ``put(_:_:expires:level:durability:context:token:deadline:)``.
     @discardableResult
     public func delete(
-        _ key: MartletKey, durability: WriteDurability? = nil, context: CausalContext? = nil,
+        _ key: MartletKey, level: Level? = nil, durability: WriteDurability? = nil, context: CausalContext? = nil,
         token: RetryToken? = nil, deadline: Duration? = nil
     ) async throws(MartletError) -> Receipt {
         let options = WriteOptions(
-            durability: durability, context: context, token: token ?? RetryToken(from: pool.random), deadline: deadline)
-        return try await write(dialect.delete(key, options), options)
+            level: level, durability: durability, context: context, token: token ?? RetryToken(from: pool.random),
+            deadline: deadline)
+        return try await write(dialect.delete(key, options), key, options)
     }
 
     /// The keys of the keyspace, page by page as they are asked for, in no order that has a meaning.
@@ -150,9 +175,11 @@ extension MartletClient {
         return (keys.compactMap { $0.bytes.map(MartletKey.init(bytes:)) }, next == "0" ? nil : next)
     }
 
-    private func write(_ request: Request, _ options: WriteOptions) async throws(MartletError) -> Receipt {
+    private func write(
+        _ request: Request, _ key: MartletKey, _ options: WriteOptions
+    ) async throws(MartletError) -> Receipt {
         do throws(MartletError) {
-            return dialect.receipt(from: try await perform(request))
+            return dialect.receipt(from: try await router.perform(request, key: key))
         } catch {
             var error = error
             error.retryToken = options.token

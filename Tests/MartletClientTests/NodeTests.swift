@@ -1,3 +1,4 @@
+import MartletCore
 import MartletLauncher
 import MartletNode
 import MartletRuntime
@@ -8,8 +9,12 @@ import Testing
 @testable import MartletClient
 
 /// Runs `body` with the address of a node of this process that runs for as long.
-func withNode(_ body: (_ address: String) async throws -> Void) async throws {
+func withNode(siblings name: String? = nil, _ body: (_ address: String) async throws -> Void) async throws {
     var settings = NodeSettings(cluster: "test", name: "n1", durability: .none)
+    if let name {
+        settings.keyspaces.append(KeyspaceSettings(id: 1, name: name))
+        settings.keyspaces[1].conflicts = .siblings
+    }
     settings.workers = 2
     let door = Server.Settings(address: SocketAddress(host: "127.0.0.1", port: 0))
     let node = try await RunningNode.start(settings, NodeOpening(kind: .memory, path: ""), door, log: .silent)
@@ -76,6 +81,57 @@ func withNode(_ body: (_ address: String) async throws -> Void) async throws {
             await #expect { try await client.put("k", "v", durability: .always) } throws: { error in
                 (error as? MartletError)?.code == .quorumNotMet && (error as? MartletError)?.outcome == .notApplied
             }
+        }
+    }
+
+    @Test func levelsAndReceiptsOfANodeAlone() async throws {
+        try await withClient { client in
+            let receipt = try await client.put("k", "v", level: .quorum)
+            #expect(receipt.acknowledgedBy == ["n1"] && receipt.epoch == 1 && receipt.hints == 0)
+            #expect(receipt.durability == WriteDurability.none && receipt.siblingsLeft == 0)
+            let entry = try #require(try await client.get("k", as: String.self, level: .all))
+            #expect(entry.siblings.map(\.value) == ["v"] && entry.answeredBy == ["n1"] && entry.epoch == 1)
+            await #expect { try await client.put("k", "w", level: .replicas(2)) } throws: { error in
+                (error as? MartletError)?.code == .refused && (error as? MartletError)?.outcome == .notApplied
+            }
+            #expect(try await client.value("k") == "v")
+        }
+    }
+
+    @Test func aRepeatedWriteAfterADeleteIsNotDoneAgain() async throws {
+        try await withClient { client in
+            let token = RetryToken(from: SeededRandom(seed: 3))
+            try await client.put("k", "first", token: token)
+            try await client.delete("k")
+            try await client.put("k", "first", token: token)
+            #expect(try await client.value("k", as: String.self) == nil)
+            let other = RetryToken(from: SeededRandom(seed: 4))
+            try await client.delete("k", token: other)
+            try await client.put("k", "second")
+            try await client.delete("k", token: other)
+            #expect(try await client.value("k") == "second")
+        }
+    }
+
+    @Test func aKeyspaceOfSiblingsByItsName() async throws {
+        try await withNode(siblings: "carts") { address in
+            var settings = ClientSettings()
+            settings.keyspaceName = "carts"
+            let client = try await MartletClient.connect(to: [address], settings: settings)
+            try await client.put("cart", "a")
+            try await client.put("cart", "b")
+            let entry = try #require(try await client.get("cart", as: String.self))
+            #expect(entry.siblings.map(\.value) == ["b", "a"])
+            let receipt = try await client.put("cart", "c", context: entry.context)
+            #expect(receipt.siblingsLeft == 0)
+            #expect(try await client.get("cart", as: String.self)?.siblings.map(\.value) == ["c"])
+            try await client.delete("cart", context: receipt.context)
+            #expect(try await client.get("cart", as: String.self) == nil)
+            settings.keyspaceName = "no such"
+            await #expect(throws: MartletError.self) {
+                try await MartletClient.connect(to: [address], settings: settings)
+            }
+            await client.close()
         }
     }
 

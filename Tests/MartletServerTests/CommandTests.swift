@@ -169,7 +169,7 @@ struct CommandTests {
     @Test func tellsAValueWithItsContext() throws {
         let bench = try CommandBench()
         let receipt = bench.run("MARTLET.PUT a 1 PXAT 1800000000000 DURABILITY none")
-        #expect(receipt.hasPrefix("*14|$5|stamp|:"))
+        #expect(receipt.hasPrefix("*16|$5|stamp|:"))
         _ = bench.run("HELLO 3")
         let reply = bench.run("MARTLET.GET a")
         #expect(reply.hasPrefix("%7|$5|value|$1|1|$7|context|$"))

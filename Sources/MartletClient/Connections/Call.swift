@@ -16,6 +16,8 @@ struct Call {
     var request: Request
     /// The caller, once it waits.
     var continuation: CheckedContinuation<Result<Reply, MartletError>, Never>?
+    /// Hears the end, on the loop, in the place of a caller.
+    var completion: (@Sendable (Result<Reply, MartletError>) -> Void)?
     /// The connection it was sent on; nil while it waits for one.
     var connection: UInt64?
     /// How often a connection took it.

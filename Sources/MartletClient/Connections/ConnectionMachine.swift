@@ -52,14 +52,14 @@ struct ConnectionMachine: ~Copyable {
     var outstanding: Int { sent.count }
 
     /// The connection stands: appends the greeting to `output`. RESP3 from the first request on.
-    mutating func open(keyspace: Int, into output: inout ByteBuffer) {
+    mutating func open(keyspace: Int, named name: String? = nil, into output: inout ByteBuffer) {
         var replies = 1
         var hello = CommandEncoder("HELLO")
         hello.append("3")
         append(hello.bytes, to: &output)
-        if keyspace != 0 {
+        if name != nil || keyspace != 0 {
             var select = CommandEncoder("SELECT")
-            select.append(Int64(keyspace))
+            if let name { select.append(name) } else { select.append(Int64(keyspace)) }
             append(select.bytes, to: &output)
             replies += 1
         }

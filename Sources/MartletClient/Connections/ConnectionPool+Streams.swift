@@ -38,7 +38,7 @@ extension ConnectionPool {
 
     func opened(_ id: UInt64) {
         guard let connection = connection(id), let stream = connection.stream else { return }
-        stream.write { connection.machine.open(keyspace: settings.keyspace, into: &$0) }
+        stream.write { connection.machine.open(keyspace: settings.keyspace, named: settings.keyspaceName, into: &$0) }
     }
 
     func received(_ bytes: RawSpan, on id: UInt64) {

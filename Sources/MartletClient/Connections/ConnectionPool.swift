@@ -29,6 +29,7 @@ actor ConnectionPool {
     let limits: ReplyLimits
 
     var phase = Phase.open
+    private var isRetired = false
     var slots: [Slot]
     var connectionsMade: UInt64 = 0
     /// Whether a connection ever was ready.
@@ -110,6 +111,29 @@ actor ConnectionPool {
         deadlineTimer?.cancel()
     }
 
+    /// Sends a request of the client's own; `completion` hears its end, on the loop.
+    func ask(_ request: Request, _ completion: @escaping @Sendable (Result<Reply, MartletError>) -> Void) {
+        guard phase == .open, waitingCount < settings.waitingCalls else {
+            return completion(.failure(MartletError(.closed, .notApplied, "the client takes no calls")))
+        }
+        let id = begin(request)
+        if let result = ended.removeValue(forKey: id) { completion(result) } else { calls[id]?.completion = completion }
+    }
+
+    /// Connects without waiting for that.
+    func open() { connect(slot: 0) }
+
+    /// Whether it had to go on to another address than the first.
+    var isAway: Bool { slots.contains { $0.address != 0 } }
+
+    /// Takes no more calls and closes its connections once those under way have ended.
+    func retire() {
+        guard phase == .open else { return }
+        phase = .closing
+        isRetired = true
+        if calls.isEmpty { abandon() }
+    }
+
     /// Puts a call on record and sends it if a connection has room.
     private func begin(_ request: Request) -> UInt64 {
         callsMade += 1
@@ -149,10 +173,17 @@ actor ConnectionPool {
         guard let call = calls.removeValue(forKey: id) else { return }
         if call.connection == nil { waitingCount -= 1 }
         deadlines.remove(id)
-        if let caller = call.continuation { caller.resume(returning: result) } else { ended[id] = result }
+        if let completion = call.completion {
+            completion(result)
+        } else if let caller = call.continuation {
+            caller.resume(returning: result)
+        } else {
+            ended[id] = result
+        }
         if phase != .open, calls.isEmpty {
             for closer in closers { closer.resume() }
             closers = []
+            if phase == .closing, isRetired { abandon() }
         }
     }
 }

@@ -26,9 +26,47 @@ public struct Entry<Value: MartletValue>: Sendable {
     public var expires: Date?
     /// The hybrid logical clock stamp of its write: greater is later. 0 from a server that keeps none.
     public var stamp: UInt64
+    /// All values that were written without knowing of each other, the latest, which is ``value``, first. One in
+    /// keyspaces that keep no siblings; empty from a server that tells of none.
+    public var siblings: [Sibling<Value>] = []
+    /// The names of the replicas that answered.
+    public var answeredBy: [String] = []
+    /// The epoch of the topology under which it was read.
+    public var epoch: UInt64 = 0
 }
 
 extension Entry: Equatable where Value: Equatable {}
+
+/// One of the values of a key that were written without knowing of each other.
+public struct Sibling<Value: MartletValue>: Sendable {
+    /// The stored bytes, read as the type that was asked for.
+    public var value: Value
+    /// When it expires by the servers' clocks; nil for never.
+    public var expires: Date?
+    /// The hybrid logical clock stamp of its write: greater is later.
+    public var stamp: UInt64
+}
+
+extension Sibling: Equatable where Value: Equatable {}
+
+/// How many of a key's replicas a call needs, instead of what the keyspace says.
+public struct Level: Hashable, Sendable {
+    let name: String
+
+    /// Any one replica.
+    public static let one = Level(name: "one")
+    /// A majority of all.
+    public static let quorum = Level(name: "quorum")
+    /// Every one.
+    public static let all = Level(name: "all")
+    /// A majority of those in the data center of the node that takes the call.
+    public static let localQuorum = Level(name: "local_quorum")
+    /// A majority in each data center.
+    public static let eachQuorum = Level(name: "each_quorum")
+
+    /// So many, wherever they are.
+    public static func replicas(_ count: Int) -> Level { Level(name: String(count)) }
+}
 
 /// When a value shall expire.
 public struct Expiry: Hashable, Sendable {
@@ -61,7 +99,7 @@ public enum WriteDurability: String, Hashable, Sendable, CaseIterable {
 
 /// How an acknowledged write was applied.
 public struct Receipt: Hashable, Sendable {
-    /// The context of the new version: a later write that hands it back supersedes this one.
+    /// The context of the new version: a later write that hands it back supersedes this one, and what this one did.
     public var context: CausalContext?
     /// The hybrid logical clock stamp of the write; 0 from a server that keeps none.
     public var stamp: UInt64 = 0
@@ -75,4 +113,6 @@ public struct Receipt: Hashable, Sendable {
     public var durability: WriteDurability?
     /// The epoch of the topology under which it was written.
     public var epoch: UInt64 = 0
+    /// Values that stayed beside the new one, since they were written without knowing of what the writer knew.
+    public var siblingsLeft = 0
 }

@@ -6,16 +6,28 @@
 
 /// The commands that a client's calls become, and what their replies say.
 protocol Dialect: Sendable {
-    func get(_ key: MartletKey) -> Request
-    func entry(from reply: Reply) throws(MartletError) -> Entry<[UInt8]>?
+    /// Whether servers know repeated writes by their token, and tell who owns what.
+    var speaksMartlet: Bool { get }
+    func get(_ key: MartletKey, _ level: Level?) -> Request
+    func entry(from reply: Reply) throws(MartletError) -> Found?
     func put(_ key: MartletKey, _ value: [UInt8], _ options: WriteOptions) -> Request
     func delete(_ key: MartletKey, _ options: WriteOptions) -> Request
     func receipt(from reply: Reply) -> Receipt
 }
 
+/// What a read found of a key: nothing but a context where all was deleted.
+struct Found {
+    var context: CausalContext?
+    /// The latest first.
+    var siblings: [Sibling<[UInt8]>]
+    var answeredBy: [String] = []
+    var epoch: UInt64 = 0
+}
+
 /// What a write may say beside its key and value.
 struct WriteOptions {
     var expiry: Expiry = .never
+    var level: Level?
     var durability: WriteDurability?
     var context: CausalContext?
     var token: RetryToken
@@ -52,21 +64,35 @@ extension Dialect {
 
 /// Martlet's own commands: values with context, durability and receipt.
 struct MartletDialect: Dialect {
-    func get(_ key: MartletKey) -> Request {
+    let speaksMartlet = true
+
+    func get(_ key: MartletKey, _ level: Level?) -> Request {
         var command = CommandEncoder("MARTLET.GET")
         command.append(key.bytes)
+        Self.append(level, to: &command)
         return Request(command: command.bytes, shape: .mapOrNull, isWrite: false)
     }
 
-    func entry(from reply: Reply) throws(MartletError) -> Entry<[UInt8]>? {
+    func entry(from reply: Reply) throws(MartletError) -> Found? {
         if reply == .null { return nil }
         guard let value = reply["value"] else {
             throw MartletError(.protocolViolation, .notApplied, "the reply to MARTLET.GET has no value")
         }
-        guard let bytes = value.bytes else { return nil }  // a tombstone: a context and no value
-        return Entry(
-            value: bytes, context: Self.context(reply),
-            expires: Self.date(reply["expires"]), stamp: UInt64(clamping: reply["stamp"]?.number ?? 0))
+        var found = Found(context: Self.context(reply), siblings: [])
+        if let siblings = reply["siblings"]?.elements {
+            found.siblings = siblings.compactMap(Self.sibling)
+        } else if value.bytes != nil {
+            found.siblings = [reply].compactMap(Self.sibling)
+        }
+        found.answeredBy = reply["answered"]?.elements?.compactMap(\.text) ?? []
+        found.epoch = UInt64(clamping: reply["epoch"]?.number ?? 0)
+        return found
+    }
+
+    private static func sibling(_ reply: Reply) -> Sibling<[UInt8]>? {
+        guard let bytes = reply["value"]?.bytes else { return nil }
+        return Sibling(
+            value: bytes, expires: date(reply["expires"]), stamp: UInt64(clamping: reply["stamp"]?.number ?? 0))
     }
 
     func put(_ key: MartletKey, _ value: [UInt8], _ options: WriteOptions) -> Request {
@@ -98,6 +124,7 @@ struct MartletDialect: Dialect {
         receipt.hints = Int(clamping: reply["hints"]?.number ?? 0)
         receipt.durability = reply["durability"]?.text.flatMap(WriteDurability.init(rawValue:))
         receipt.epoch = UInt64(clamping: reply["epoch"]?.number ?? 0)
+        receipt.siblingsLeft = Int(clamping: reply["siblings"]?.number ?? 0)
         return receipt
     }
 
@@ -106,12 +133,19 @@ struct MartletDialect: Dialect {
             command.append("CONTEXT")
             command.append(context.bytes)
         }
+        append(options.level, to: &command)
         if let durability = options.durability {
             command.append("DURABILITY")
             command.append(durability.rawValue)
         }
         command.append("TOKEN")
         command.append(options.token.bytes)
+    }
+
+    private static func append(_ level: Level?, to command: inout CommandEncoder) {
+        guard let level else { return }
+        command.append("LEVEL")
+        command.append(level.name)
     }
 
     private static func context(_ reply: Reply) -> CausalContext? {
@@ -128,14 +162,16 @@ struct MartletDialect: Dialect {
 
 /// The commands of plain Redis, to try the client against it: no context, no receipt, no retry token.
 struct RedisDialect: Dialect {
-    func get(_ key: MartletKey) -> Request {
+    let speaksMartlet = false
+
+    func get(_ key: MartletKey, _ level: Level?) -> Request {
         var command = CommandEncoder("GET")
         command.append(key.bytes)
         return Request(command: command.bytes, shape: .bytesOrNull, isWrite: false)
     }
 
-    func entry(from reply: Reply) -> Entry<[UInt8]>? {
-        reply.bytes.map { Entry(value: $0, context: nil, expires: nil, stamp: 0) }
+    func entry(from reply: Reply) -> Found? {
+        reply.bytes.map { Found(siblings: [Sibling(value: $0, stamp: 0)]) }
     }
 
     func put(_ key: MartletKey, _ value: [UInt8], _ options: WriteOptions) -> Request {

@@ -9,6 +9,8 @@ public struct Receipt: Sendable, Equatable {
     public var context: [UInt8]
     /// Whether there was a live value before.
     public var existed: Bool
+    /// Siblings that stayed beside the new one.
+    public var siblings = 0
 }
 
 /// A client's name for one write, by which a repetition is known: 16 random bytes.

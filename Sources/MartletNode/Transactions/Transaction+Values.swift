@@ -51,7 +51,9 @@ extension Transaction {
                 let (write, context) = try? RetryMemory.outcome(
                     of: (token.high, token.low), in: record, storedKey: storedKey)
             else { return }
-            receipt = Receipt(stamp: write.stamp, context: encoded(context, key), existed: write.existed)
+            let count = (try? RecordView(record, storedKey: storedKey))?.siblingCount ?? 1
+            receipt = Receipt(
+                stamp: write.stamp, context: encoded(context, key), existed: write.existed, siblings: count - 1)
             held = record.array
         }
         guard let receipt else { return nil }
@@ -94,6 +96,7 @@ extension Transaction {
         withRecord(locate(key)) { record, storedKey in
             guard let view = try? RecordView(record, storedKey: storedKey) else { return }
             receipt.stamp = view.stamp
+            receipt.siblings = view.siblingCount - 1
             let history = view.versionVector(of: record)
             var mine = ClientContext(history)
             if view.siblingCount > 1, view.actorIndex < history.entries.count {

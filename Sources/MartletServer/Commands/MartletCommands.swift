@@ -144,13 +144,15 @@ enum MartletCommands {
 
     /// What is known of the write itself; then, on a node alone, that it acknowledged. Others do that later.
     private static func append(_ receipt: Receipt, _ call: Invocation) {
-        call.reply.map(7)
+        call.reply.map(8)
         call.reply.bulk("stamp")
         call.reply.integer(Int64(clamping: receipt.stamp))
         call.reply.bulk("context")
         withBytes(of: receipt.context) { call.reply.bulk($0) }
         call.reply.bulk("existed")
         call.reply.boolean(receipt.existed)
+        call.reply.bulk("siblings")
+        call.reply.integer(receipt.siblings)
         if call.answered != nil {
             call.owesAcknowledgement = true
         } else {
