@@ -48,6 +48,7 @@ extension Node {
         precondition(environment.loops.count == settings.workers)
         var directory: DataDirectory?
         var incarnation = environment.random.next()
+        if settings.plantedBugs.contains(.keepsIncarnation) { incarnation = UInt64(settings.id) }
         var startedUnclean = false
         if opening.kind.needsDirectory(opening.backendSettings) {
             let expected = Manifest(backend: opening.kind.name, cluster: settings.cluster, node: settings.name)
@@ -170,7 +171,9 @@ extension NodeAssembly {
             // Not counted: one sweep of all finds out, and lowers it to what there is.
             state.totals.expiring.store(isValid && known ?? 0 == 0 ? 0 : 1, ordering: .relaxed)
         }
-        return Recovered(keyspaces: states, leases: try LeaseKeeper(reading: snapshot))
+        return Recovered(
+            keyspaces: states,
+            leases: try LeaseKeeper(reading: settings.plantedBugs.contains(.resetsCounters) ? nil : snapshot))
     }
 }
 

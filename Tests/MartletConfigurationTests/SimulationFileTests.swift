@@ -40,7 +40,7 @@ import Testing
         #expect(found.longestFault == .milliseconds(500))
         #expect(found.clients == 9 && found.keys == 5)
         #expect(found.thinkTime == .milliseconds(10) && found.patience == .seconds(1))
-        #expect(found.mix == [1, 2, 0, 0, 0, 0, 0, 0])
+        #expect(found.mix == [1, 2, 0, 0, 0, 0, 0, 0, 0, 0])
         #expect(found.faults.map(\.kind) == ["crash", "full-disk"] && found.faults.map(\.perMinute) == [1, 4])
     }
 

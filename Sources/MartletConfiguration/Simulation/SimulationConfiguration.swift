@@ -84,7 +84,7 @@ public enum SimulationFileSettings {
     /// What `mix` weighs, with the weights where it says nothing.
     public static let requests: [(name: String, weight: Int)] = [
         ("get", 30), ("set", 25), ("delete", 6), ("increment", 10), ("set_expiring", 7), ("get_expiring", 8),
-        ("set_together", 6), ("get_together", 8),
+        ("set_together", 6), ("get_together", 8), ("get_siblings", 0), ("put_sibling", 0),
     ]
 
     static var mix: [Setting] {

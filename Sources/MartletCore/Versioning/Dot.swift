@@ -41,16 +41,21 @@ public struct Dot: Hashable, Comparable, Sendable {
 public struct ReplicaIdentity: Hashable, Sendable {
     public var node: UInt32
     public var incarnation: UInt64
+    /// Births below this one were given up: what was minted under them others may hold and this replica not.
+    public var firstBirth: UInt64
 
     @inlinable
-    public init(node: UInt32, incarnation: UInt64) {
+    public init(node: UInt32, incarnation: UInt64, firstBirth: UInt64 = 0) {
         self.node = node
         self.incarnation = incarnation
+        self.firstBirth = firstBirth
     }
 
-    /// Whether this replica, in this incarnation, is the actor.
+    /// Whether this replica, in this incarnation, is the actor, and goes on counting from it.
     @inlinable
-    public func owns(_ actor: ReplicaActor) -> Bool { actor.incarnation == incarnation && actor.node == node }
+    public func owns(_ actor: ReplicaActor) -> Bool {
+        actor.incarnation == incarnation && actor.node == node && actor.birth >= firstBirth
+    }
 
     /// The first dot of a birth that was drawn for a key of which no intact record is held.
     @inlinable

@@ -104,7 +104,8 @@ extension ReplicaCoordinator {
                         if case .value(_, let receipt) = answer {
                             answered = replication.names(of: receipt.owners, storedKey: copy, keyspace: keyspace)
                         }
-                        let record = RecordCopy(storedKey: copy, record: read.source)
+                        var record = RecordCopy(storedKey: copy, record: read.source)
+                        record.needsBirth = read.isOwnDamaged
                         return continuation.resume(
                             returning: .success(ReplicatedRecord(record: record, answered: answered)))
                     }

@@ -12,13 +12,13 @@ extension Replication {
         let storedKey = read.storedKey
         let damaged: [UInt8] = [0]  // no record: it reads as a damaged one
         guard !others.isEmpty else {
-            return done(RecordCopy(storedKey: storedKey, record: damaged, isDamaged: true))
+            return done(RecordCopy(storedKey: storedKey, record: damaged, isDamaged: true, needsBirth: true))
         }
         self.read(storedKey: storedKey, in: keyspace, quorum: Quorum(needed: others.count), among: others) {
             answer, read in
             guard case .value = answer else { return done(nil) }
             let record = read.source ?? (isShort ? damaged : nil)
-            done(RecordCopy(storedKey: storedKey, record: record, isDamaged: isShort))
+            done(RecordCopy(storedKey: storedKey, record: record, isDamaged: isShort, needsBirth: true))
         }
     }
 

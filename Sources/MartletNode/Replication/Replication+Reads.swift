@@ -30,6 +30,9 @@ final class ReadInFlight {
         records = Array(repeating: nil, count: places.nodes.count)
     }
 
+    /// Whether this node's own record is damaged.
+    var isOwnDamaged: Bool { places.own.map { operation.damaged.contains($0) } ?? false }
+
     /// The record that is answered, written back and repaired with.
     var source: [UInt8]? {
         switch operation.source {
@@ -60,7 +63,8 @@ extension Replication {
         let settings = membership.keyspaces[keyspace]
         let places = ReplicaPlaces(ofStored: storedKey, in: settings, node: membership.node)
         var operation = ReadOperation(
-            owners: places.nodes.count, count: places.nodes.count, quorum: quorum, isSloppy: false)
+            owners: places.nodes.count, count: places.nodes.count, quorum: quorum, isSloppy: false,
+            writesBack: !store.settings.plantedBugs.contains(.skipsWriteBack))
         let slot = withBytes(of: storedKey) { $0.bigEndian(9, as: UInt16.self) }
         let isOwnFit = catchUp?.machine.isCaughtUp(slot: slot, keyspace: keyspace) != false
         let step = operation.start(
@@ -105,8 +109,7 @@ extension Replication {
 
     private func ask(_ read: ReadInFlight, _ position: Int, isDigestOnly: Bool, _ id: UInt64) {
         guard position != read.places.own else {
-            return whenResident([read.storedKey]) { [self] in
-                let (reply, record) = answer(read.storedKey)
+            return answerWhenSafe(read.storedKey) { [self] reply, record in
                 read.records[position] = record
                 tell(read: id, .reply(position, reply, isFull: true))
             }

@@ -64,7 +64,8 @@ extension Replication {
         guard let view = try? RecordValidator.validate(record, storedKey: storedKey) else { return .refused(.other) }
         do throws(StorageError) {
             let done = try store.merge(
-                record, storedKey: storedKey, keyspace: keyspace, policy: store.keyspaces[keyspace].policy,
+                record, storedKey: storedKey, keyspace: keyspace,
+                policy: store.settings.plantedBugs.contains(.dropsSibling) ? .latest : store.keyspaces[keyspace].policy,
                 durability: durability)
             commit = max(commit, done)
             return .acknowledged(durability.asReplicaDurability, stamp: view.stamp)
@@ -80,26 +81,44 @@ extension Replication {
         var wanted: [[UInt8]] = []
         var keys = read.keys()
         while let key = try keys.next(of: payload) { wanted.append(payload.extracting(key).array) }
-        let storedKeys = wanted
+        serve(read, wanted, header.request, peer)
+    }
+
+    private func serve(_ read: ReplicaRead, _ storedKeys: [[UInt8]], _ request: UInt64, _ peer: PeerSession) {
         whenResident(storedKeys) { [self] in
-            let commit = store.isInline ? 0 : storedKeys.reduce(0) { max($0, withBytes(of: $1, store.pendingCommit)) }
-            guard commit > 0 else { return reply(read, storedKeys, header.request, peer) }
+            let commit = pendingCommit(of: storedKeys)
+            guard commit > 0 else {
+                _ = transport.reply(to: peer, header(.replicaReadReply, request)) { append(read, storedKeys, to: &$0) }
+                return
+            }
             // What a power failure could still take back is shown to nobody: it is read now and told once it is safe.
             // If it fails, what was there before is read anew.
             var answers = ByteBuffer()
             append(read, storedKeys, to: &answers)
             let told = answers.copy()
             whenDone(commit) { [self] error in
-                guard error == nil else { return reply(read, storedKeys, header.request, peer) }
-                _ = transport.reply(to: peer, self.header(.replicaReadReply, header.request)) { buffer in
+                guard error == nil else { return serve(read, storedKeys, request, peer) }
+                _ = transport.reply(to: peer, header(.replicaReadReply, request)) { buffer in
                     withBytes(of: told) { buffer.append($0) }
                 }
             }
         }
     }
 
-    private func reply(_ read: ReplicaRead, _ storedKeys: [[UInt8]], _ request: UInt64, _ peer: PeerSession) {
-        _ = transport.reply(to: peer, header(.replicaReadReply, request)) { append(read, storedKeys, to: &$0) }
+    private func pendingCommit(of storedKeys: [[UInt8]]) -> UInt64 {
+        store.isInline ? 0 : storedKeys.reduce(0) { max($0, withBytes(of: $1, store.pendingCommit)) }
+    }
+
+    /// As a peer is answered, for this node's own coordinator.
+    func answerWhenSafe(_ storedKey: [UInt8], _ body: @escaping (ReadReply, _ record: [UInt8]?) -> Void) {
+        whenResident([storedKey]) { [self] in
+            let commit = pendingCommit(of: [storedKey])
+            let (reply, record) = answer(storedKey)
+            guard commit > 0 else { return body(reply, record) }
+            whenDone(commit) { [self] error in
+                if error == nil { body(reply, record) } else { answerWhenSafe(storedKey, body) }
+            }
+        }
     }
 
     private func append(_ read: ReplicaRead, _ storedKeys: [[UInt8]], to buffer: inout ByteBuffer) {
@@ -125,12 +144,21 @@ extension Replication {
             do throws(StorageError) {
                 switch try store.held(storedKey) {
                 case .none: return (.version(.notFound), nil)
+                case .record(let record, _) where forgets(record, storedKey): return (.version(.notFound), nil)
                 case .record(let record, let digest): return (.version(.found(digest)), record)
                 case .damaged: return (.damaged, nil)
                 }
             } catch {
                 return (.refused(.closed), nil)
             }
+        }
+    }
+
+    /// Whether the planted bug takes an expired value for none.
+    private func forgets(_ record: [UInt8], _ storedKey: RawSpan) -> Bool {
+        guard store.settings.plantedBugs.contains(.forgetsExpired) else { return false }
+        return withBytes(of: record) { record in
+            (try? RecordView(record, storedKey: storedKey))?.expiry ?? .max <= store.clock.wallMicroseconds / 1000
         }
     }
 

@@ -75,7 +75,10 @@ extension Replication {
         let settings = membership.keyspaces[keyspace]
         let places = ReplicaPlaces(of: slot, in: settings, node: membership.node)
         let owners = places.nodes.count
-        let quorum = try Quorum(level ?? settings.write, in: ReplicaPlacement(owners: owners, count: owners))
+        var quorum = try Quorum(level ?? settings.write, in: ReplicaPlacement(owners: owners, count: owners))
+        if store.settings.plantedBugs.contains(.acknowledgesOneEarly) {
+            quorum = Quorum(needed: max(1, quorum.needed - 1))
+        }
         var operation = WriteOperation(
             owners: owners, count: owners, quorum: quorum, durability: durability.asReplicaDurability, isSloppy: false)
         let step = operation.start(reachable: reachable(places), able: able(places, durability))

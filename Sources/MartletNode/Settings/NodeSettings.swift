@@ -23,6 +23,8 @@ public struct NodeSettings: Sendable {
     public var catchUp = CatchUpSettings()
     /// Q: the equal arcs of slots that are dealt to nodes and, within a node, to workers.
     public var partitions: Int { founding?.partitions ?? 256 }
+    /// None but in tests of the simulator's checkers.
+    public var plantedBugs: PlantedNodeBugs = []
     /// Keys of the keyed hash that orders keys within a slot; the same on all nodes of a cluster.
     public var hashSeed: UInt64 { withBytes(of: cluster) { XXH3.hash($0, seed: 0x6d61_7274_6c65_74) } }
 

@@ -11,6 +11,7 @@ struct Minting {
     private let leases: LeaseKeeper
     private let leaseKey: [UInt8]
     private var births: Range<UInt64> = 0..<0
+    private var firstBirth: UInt64 = 0
     private var clock: HybridLogicalClock
     private var stamps: StampLease
     private var leaseIsDue = false
@@ -38,7 +39,13 @@ struct Minting {
     }
 
     /// Whose dots this replica's are.
-    var identity: ReplicaIdentity { ReplicaIdentity(node: node, incarnation: incarnation) }
+    var identity: ReplicaIdentity {
+        ReplicaIdentity(node: node, incarnation: incarnation, firstBirth: firstBirth)
+    }
+
+    /// Gives up all births drawn so far: a write was not stored here that other replicas may hold, and were its dot
+    /// minted once more, one of the two writes would be taken for the other.
+    mutating func giveUpBirths() { firstBirth = births.lowerBound }
 
     mutating func stamp(wallMilliseconds: Int64) -> UInt64 {
         let stamp = clock.mint(wallMilliseconds: wallMilliseconds)

@@ -98,7 +98,12 @@ final class RecordStore {
         if let failure { throw failure }
         if isInline {
             minting.addLease(to: &batch)
-            try backend.apply(batch, durability: .none)
+            do throws(StorageError) {
+                try backend.apply(batch, durability: .none)
+            } catch {
+                if isReplicated { minting.giveUpBirths() }
+                throw error
+            }
             needTurnEnd()
             return 0
         }
@@ -182,6 +187,7 @@ final class RecordStore {
             failedUpTo = openCommit - 1
             if error.code != .outOfSpace { failure = error }
             lastError = error
+            if isReplicated { minting.giveUpBirths() }
             let done = committed
             table.removeAll { $0.pendingCommit > done && $0.pins == 0 && !$0.isLoading }
             table.forEach { entry in

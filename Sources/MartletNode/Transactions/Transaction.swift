@@ -34,6 +34,8 @@ public final class Transaction {
     private var gathered: [[UInt8]: [UInt8]?]?
     /// Of these, those whose word is no answer.
     private var damagedCopies: Set<[UInt8]> = []
+    /// And those for which a birth has to be drawn.
+    private var unbornCopies: Set<[UInt8]> = []
 
     struct Effect {
         var keyspace: Int
@@ -119,6 +121,7 @@ public final class Transaction {
         for copy in records {
             gathered?[copy.storedKey] = .some(copy.record)
             if copy.isDamaged { damagedCopies.insert(copy.storedKey) }
+            if copy.needsBirth { unbornCopies.insert(copy.storedKey) }
         }
     }
 
@@ -127,6 +130,7 @@ public final class Transaction {
         defer {
             gathered = nil
             damagedCopies.removeAll()
+            unbornCopies.removeAll()
             discard()
         }
         guard failure == nil, !hashes.isEmpty else { return nil }
@@ -225,8 +229,10 @@ public final class Transaction {
     func update(_ hash: UInt64, knowing known: ClientContext? = nil) -> RecordUpdate {
         var update = RecordUpdate(knowing: known?.history)
         withRecord(hash) { record, storedKey in
+            var identity = store.minting.identity
+            if !unbornCopies.isEmpty, unbornCopies.contains(storedKey.array) { identity.firstBirth = .max }
             update = RecordUpdate(
-                record, storedKey: storedKey, identity: store.minting.identity,
+                record, storedKey: storedKey, identity: identity,
                 policy: store.keyspaces[keyspace].policy, knowing: known?.history, beyond: known?.beyond)
         }
         return update

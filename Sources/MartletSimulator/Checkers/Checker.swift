@@ -88,12 +88,17 @@ public struct Evidence: Sendable {
         /// The values that its context held: those it replaces, and all that they replaced.
         public var replaces: Set<UInt64>
         public var isAcknowledged: Bool
+        public var invoked: MonotonicTime
 
-        public init(key: History.Key, value: UInt64, replaces: Set<UInt64>, isAcknowledged: Bool) {
+        public init(
+            key: History.Key, value: UInt64, replaces: Set<UInt64>, isAcknowledged: Bool,
+            invoked: MonotonicTime = MonotonicTime(nanoseconds: 0)
+        ) {
             self.key = key
             self.value = value
             self.replaces = replaces
             self.isAcknowledged = isAcknowledged
+            self.invoked = invoked
         }
     }
 

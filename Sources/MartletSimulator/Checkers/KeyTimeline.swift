@@ -55,7 +55,7 @@ struct KeyTimeline {
                     writes[key, default: []].append(write(operation, .value(value), expiry))
                 case .setTogether(let value): writes[key, default: []].append(write(operation, .value(value), nil))
                 case .delete: writes[key, default: []].append(write(operation, .absent, nil))
-                case .increment: continue
+                case .increment, .getSiblings, .putSibling: continue
                 }
             }
         }

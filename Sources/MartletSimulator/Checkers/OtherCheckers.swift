@@ -9,8 +9,8 @@ public enum RefusedWrites: Checker {
         for operation in evidence.history.operations {
             guard case .notApplied = operation.outcome else { continue }
             switch operation.action {
-            case .set(let value, _), .setTogether(let value): refused[value] = operation
-            case .get, .delete, .increment, .getTogether: continue
+            case .set(let value, _), .setTogether(let value), .putSibling(let value, _, _): refused[value] = operation
+            case .get, .delete, .increment, .getTogether, .getSiblings: continue
             }
         }
         return evidence.history.operations.compactMap { operation in
@@ -110,7 +110,14 @@ public enum MaximalSiblings: Checker {
         var found: [String] = []
         let keys = Set(evidence.siblings.map(\.key)).union(evidence.finalSiblings.keys)
         for key in keys.sorted() {
-            let writes = evidence.siblings.filter { $0.key == key }
+            let losses = evidence.losses(of: key)
+            // What a loss took replaces nothing any more, and need not be there.
+            let writes = evidence.siblings.filter { $0.key == key }.map { write in
+                var write = write
+                write.isAcknowledged = write.isAcknowledged && !losses.contains { write.invoked <= $0.at }
+                return write
+            }
+            if evidence.damagedKeys.contains(key), evidence.finalSiblings[key] == nil { continue }
             guard let final = evidence.finalSiblings[key] else {
                 if writes.contains(where: \.isAcknowledged) { found.append("\(key): no final siblings are known") }
                 continue

@@ -42,6 +42,8 @@ public struct FaultKind: Hashable, Comparable, Sendable, Codable, CustomStringCo
     public static let crashAll = FaultKind("crash-all")
     /// A node's process dies and its disk is emptied.
     public static let wipe = FaultKind("wipe")
+    /// A node starts with another topology than the others know, and comes back with theirs when the fault ends.
+    public static let foreignEpoch = FaultKind("foreign-epoch")
     /// The nodes are parted into two groups that do not hear of each other.
     public static let partition = FaultKind("partition")
     /// A node is cut off from all others.

@@ -5,6 +5,8 @@ extension ReplicatedCluster {
     public func canMeet(_ kind: FaultKind) -> Bool {
         let onDisk: [FaultKind] = [.crashAtSync, .syncError, .writeError, .bitFlip, .slowDisk, .stalledDisk, .wipe]
         if onDisk.contains(kind) { return nodes.contains { !$0.storage.disk.isVolatile } }
+        // Alone with its word, a node of another epoch would serve what needs no other's.
+        if kind == .foreignEpoch { return choices.read > 1 && choices.write > 1 }
         let onLinks: [FaultKind] = [
             .partition, .isolation, .oneWay, .flapping, .linkBreaks, .slowLinks, .clog, .swizzle, .crashAll,
         ]
@@ -57,6 +59,18 @@ extension ReplicatedCluster {
             }
             return {
                 disk.forgetCrashPoint()
+                node.start()
+            }
+        }
+        injector.register(.foreignEpoch) { [self] fault in
+            let node = node(fault)
+            guard node.isUp, !nodes.contains(where: \.isForeign) else { return nil }
+            node.crash()
+            node.isForeign = true
+            node.start()
+            return {
+                node.crash()
+                node.isForeign = false
                 node.start()
             }
         }

@@ -17,7 +17,9 @@ public final class ReplicatedCluster: SimulatedCluster, @unchecked Sendable {  /
     /// Where what asks the nodes from outside runs.
     let operators: SimulatedEnvironment
     private(set) var nodes: [ReplicatedNode] = []
-    private(set) var ring: Ring
+    let ring: Ring
+    /// What nodes of a foreign epoch go by.
+    let foreignRing: Ring
     /// How often each way between nodes is blocked by faults that overlap.
     var blockings: [FaultyLinks.Direction: Int] = [:]
 
@@ -38,11 +40,16 @@ public final class ReplicatedCluster: SimulatedCluster, @unchecked Sendable {  /
         messages = MessageNetwork(executor)
         operators = SimulatedEnvironment.make(on: executor, network: network, workers: 1)
         ring = Self.ring(choices)
+        foreignRing = Self.ring(choices, isForeign: true)
         nodes = choices.storages.enumerated().map { ReplicatedNode(self, id: UInt32($0 + 1), $1) }
     }
 
-    private static func ring(_ choices: ReplicatedChoices) -> Ring {
-        let members = choices.racks.enumerated().map { Member(id: UInt32($0 + 1), name: "n\($0 + 1)", rack: "r\($1)") }
+    private static func ring(_ choices: ReplicatedChoices, isForeign: Bool = false) -> Ring {
+        let members = choices.racks.enumerated().map { index, rack in
+            Member(
+                id: UInt32(index + 1), name: "n\(index + 1)", weight: isForeign ? 1 + index % 3 : 1,
+                rack: isForeign ? "" : "r\(rack)")
+        }
         do throws(PlacementError) {
             return try Ring(members: members, partitions: choices.partitions, placement: .count(choices.replicas))
         } catch {
@@ -68,15 +75,17 @@ public final class ReplicatedCluster: SimulatedCluster, @unchecked Sendable {  /
         settings.workers = choices.workers
         settings.cacheBytes = node.storage.cacheBytes
         settings.catchUp = choices.catchUp
+        settings.plantedBugs = plantedBug?.inNodes ?? []
+        if plantedBug == .caughtUpFromOne { settings.catchUp.plantedNeed = 1 }
         return settings
     }
 
     func membership(of node: ReplicatedNode) -> ClusterMembership {
-        var keyspace = ClusterMembership.Keyspace(ring: ring)
+        var keyspace = ClusterMembership.Keyspace(ring: node.isForeign ? foreignRing : ring)
         keyspace.policy = choices.policy
         keyspace.read = .count(choices.read)
         keyspace.write = .count(choices.write)
-        return ClusterMembership(epoch: 1, node: node.id, keyspaces: [keyspace])
+        return ClusterMembership(epoch: node.isForeign ? 2 : 1, node: node.id, keyspaces: [keyspace])
     }
 
     // MARK: Losses

@@ -17,6 +17,8 @@ final class ReplicatedNode: @unchecked Sendable {  // confined to the simulation
     private(set) var running: (node: Node, server: Server)?
     /// Counts processes, so that word of a former one is not taken for the present one's.
     private(set) var process = 0
+    /// Whether it knows another topology than the others.
+    var isForeign = false
     /// When the present process began.
     private(set) var startedAt = MonotonicTime(nanoseconds: 0)
 

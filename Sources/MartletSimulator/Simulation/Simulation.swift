@@ -19,6 +19,7 @@ public final class Simulation {
     private let plan: FaultPlan
     private var history = History()
     private var finals: [History.Key: Evidence.Final] = [:]
+    private var finalSiblings: [History.Key: Set<UInt64>] = [:]
     private var complaints: [String] = []
     /// The clients of the workload.
     private var workers: [SimulatedClient] = []
@@ -45,6 +46,7 @@ public final class Simulation {
         var load = settings.workload
         load.skew = drawn.skew
         load.thinkTime = drawn.thinkTime
+        load.hasSiblings = drawn.hasSiblings
         workload = Workload(load, random: random.split())
         clients = SimulatedEnvironment.make(on: executor, network: network, workers: 1)
         var possible = settings.faults
@@ -55,7 +57,9 @@ public final class Simulation {
         result = SimulationResult(seed: seed, world: drawn.shown, plan: plan.faults)
     }
 
-    private typealias Drawn = (cluster: any SimulatedCluster, skew: Double, thinkTime: Duration, shown: String)
+    private typealias Drawn = (
+        cluster: any SimulatedCluster, skew: Double, thinkTime: Duration, hasSiblings: Bool, shown: String
+    )
 
     /// The cluster that the file asks for, and what else its seed draws.
     private static func drawCluster(
@@ -66,12 +70,12 @@ public final class Simulation {
             let choices = WorldChoices(settings, random: random)
             let node = OneNodeCluster(executor: executor, network: network, choices: choices)
             node.disk.plantedBug = settings.plantedBug
-            return (node, choices.skew, choices.thinkTime, choices.shown)
+            return (node, choices.skew, choices.thinkTime, false, choices.shown)
         }
         let choices = ReplicatedChoices(settings, random: random)
         let cluster = ReplicatedCluster(
             executor: executor, network: network, choices: choices, plantedBug: settings.plantedBug)
-        return (cluster, choices.skew, choices.thinkTime, choices.shown)
+        return (cluster, choices.skew, choices.thinkTime, choices.policy == .siblings, choices.shown)
     }
 
     private func run() -> SimulationResult {
@@ -100,6 +104,7 @@ public final class Simulation {
             next: { [unowned self] in isOver ? nil : (workload.next(), workload.pause()) },
             record: { [unowned self] in history.operations.append($0) },
             complain: { [unowned self] in complaints.append($0) })
+        client.learn = { [unowned self] in workload.learn($0, of: $1, covering: $2) }
         workers.append(client)
         let start = Duration.milliseconds(1 + number * 3)
         clients.loops[0].schedule(after: start) { client.start() }
@@ -159,6 +164,9 @@ public final class Simulation {
             guard text.contains("damaged") else { return false }
             for key in operation.keys { finals[key] = .unreadable(text) }
         case .number(let number): finals[operation.keys[0]] = .number(number)
+        case .ok(let contents) where operation.action == .getSiblings:
+            finalSiblings[operation.keys[0]] = Set(
+                contents.compactMap { if case .value(let value) = $0 { value } else { nil } })
         case .ok(let contents):
             for (key, content) in zip(operation.keys, contents) { finals[key] = .content(content) }
         }
@@ -170,6 +178,14 @@ public final class Simulation {
     private func judge() {
         var evidence = Evidence(history)
         evidence.finals = finals
+        evidence.finalSiblings = finalSiblings
+        evidence.siblings = history.operations.compactMap { operation in
+            guard case .putSibling(let value, _, let replaces) = operation.action else { return nil }
+            if case .notApplied = operation.outcome { return nil }
+            return Evidence.SiblingWrite(
+                key: operation.keys[0], value: value, replaces: replaces, isAcknowledged: operation.isAcknowledged,
+                invoked: operation.invoked)
+        }
         evidence.complaints = complaints
         evidence.isFaultFree = plan.faults.isEmpty
         cluster.testify(&evidence)

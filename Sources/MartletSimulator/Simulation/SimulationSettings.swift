@@ -1,3 +1,4 @@
+internal import MartletNode
 public import MartletRuntime
 
 /// What a simulation file asks for: what each seed draws its world from.
@@ -41,7 +42,8 @@ public struct SimulationSettings: Sendable {
     /// The faults that a cluster can meet, each at most so often a simulated minute, whatever its size.
     public static let clusterFaults = FaultPlan.Settings(
         rates: oneNodeFaults.rates + [
-            (.crashAll, 2), (.wipe, 4), (.partition, 6), (.isolation, 6), (.oneWay, 6), (.flapping, 4),
+            (.crashAll, 2), (.wipe, 4), (.foreignEpoch, 3), (.partition, 6), (.isolation, 6), (.oneWay, 6),
+            (.flapping, 4),
             (.linkBreaks, 6), (.slowLinks, 4), (.clog, 6), (.swizzle, 4),
         ])
 
@@ -50,6 +52,7 @@ public struct SimulationSettings: Sendable {
         var settings = SimulationSettings(name: "replicated", faults: clusterFaults)
         settings.nodes = [1, 2, 3, 3, 3, 4, 5, 5, 6, 7]
         settings.workers = 1...3
+        settings.workload.mix = [30, 25, 6, 10, 7, 8, 6, 8, 10, 10]
         return settings
     }()
 
@@ -65,6 +68,43 @@ public enum PlantedBug: String, Sendable, CaseIterable {
     case damagedIsAbsent
     /// A batch that the disk refuses for want of space is applied all the same.
     case refusedIsApplied
+
+    // Of clusters.
+
+    /// Reads are answered before enough owners hold what they answer.
+    case writeBackSkipped
+    /// Writes are acknowledged by one owner less than they need.
+    case acknowledgedOneEarly
+    /// A start on the same disk counts its dots from the beginning again.
+    case countersReset
+    /// A node whose disk was emptied is taken for the one that it was.
+    case dotsReused
+    /// Of two siblings that meet, the later alone is kept.
+    case siblingDropped
+    /// A replica that lost its data counts again once one other told it what it holds.
+    case caughtUpFromOne
+    /// Messages of nodes that know another topology are taken.
+    case foreignEpochAccepted
+    /// Of an expired value nothing is known any more, nor of what it replaced.
+    case expiredForgotten
+
+    /// Those that one node alone can have.
+    public static let ofOneNode: [PlantedBug] = [.acknowledgedBeforeSync, .damagedIsAbsent, .refusedIsApplied]
+    /// Those that clusters can have.
+    public static let ofClusters = allCases.filter { $0 != .refusedIsApplied }
+
+    var inNodes: PlantedNodeBugs {
+        switch self {
+        case .writeBackSkipped: .skipsWriteBack
+        case .acknowledgedOneEarly: .acknowledgesOneEarly
+        case .countersReset: [.keepsIncarnation, .resetsCounters]
+        case .dotsReused: .keepsIncarnation
+        case .siblingDropped: .dropsSibling
+        case .foreignEpochAccepted: .acceptsForeignEpoch
+        case .expiredForgotten: .forgetsExpired
+        case .acknowledgedBeforeSync, .damagedIsAbsent, .refusedIsApplied, .caughtUpFromOne: []
+        }
+    }
 }
 
 /// What one seed drew: a world of its own, of extremes more often than not.

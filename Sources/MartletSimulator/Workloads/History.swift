@@ -17,6 +17,8 @@ public struct History: Sendable {
             case counter
             /// Set together and read together: MSET, MGET.
             case group
+            /// MARTLET.GET, and MARTLET.PUT with a context that somebody read before.
+            case sibling
         }
         public var family: Family
         public var index: Int
@@ -67,6 +69,9 @@ public struct History: Sendable {
         /// All keys to one value.
         case setTogether(UInt64)
         case getTogether
+        case getSiblings
+        /// With a context that covers the values named.
+        case putSibling(UInt64, context: [UInt8], replaces: Set<UInt64>)
     }
 
     public enum Outcome: Sendable, Equatable {
@@ -126,6 +131,8 @@ extension History.Operation: CustomStringConvertible {
             case .increment: "INCR"
             case .setTogether(let value): "MSET to value \(value)"
             case .getTogether: "MGET"
+            case .getSiblings: "GET siblings"
+            case .putSibling(let value, _, let replaces): "PUT value \(value) over \(replaces.sorted())"
             }
         let result =
             switch outcome {

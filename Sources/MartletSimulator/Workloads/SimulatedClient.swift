@@ -18,6 +18,8 @@ final class SimulatedClient: StreamHandler {
     private let record: (History.Operation) -> Void
     /// A reply that no server may give; told once each.
     private let complain: (String) -> Void
+    /// A context that was read, with the values it covers.
+    var learn: ([UInt8], History.Key, Set<UInt64>) -> Void = { _, _, _ in }
 
     private var stream: (any ByteStream)?
     private var session = 0
@@ -139,12 +141,37 @@ final class SimulatedClient: StreamHandler {
                 zip(items, request.keys).map { item, key in
                     if case .bulk(let bytes) = item { content(bytes, key) } else { .foreign("\(item)") }
                 })
+        case (.getSiblings, .bulk(nil)): return .ok([])
+        case (.getSiblings, .array(let items)): return siblings(items, request.keys[0])
+        case (.putSibling, .array): return .ok([])
         case (.set, .line("OK")), (.setTogether, .line("OK")): return .ok([])
         case (.delete, .integer(let number)), (.increment, .integer(let number)): return .number(number)
         default:
             complain("client \(number): \(request.action) was answered with \(reply)")
             return .unknown("\(reply)")
         }
+    }
+
+    /// Reads what MARTLET.GET says: names and their values in turn.
+    private func siblings(_ items: [ReplyReader.Reply], _ key: History.Key) -> History.Outcome {
+        var context: [UInt8]?
+        var contents: [History.Content]?
+        for place in stride(from: 0, to: items.count - 1, by: 2) {
+            switch (items[place], items[place + 1]) {
+            case (.bulk(Array("context".utf8)), .bulk(let bytes)): context = bytes
+            case (.bulk(Array("siblings".utf8)), .array(let values)):
+                contents = values.map {
+                    if case .bulk(let bytes) = $0 { content(bytes, key) } else { .foreign("\($0)") }
+                }
+            default: continue
+            }
+        }
+        guard let context, let contents else {
+            complain("client \(number): MARTLET.GET \(key) was answered with \(items)")
+            return .unknown("\(items)")
+        }
+        learn(context, key, Set(contents.compactMap { if case .value(let value) = $0 { value } else { nil } }))
+        return .ok(contents)
     }
 
     private func counted(_ bytes: [UInt8]?, _ request: Request) -> History.Outcome {
@@ -162,7 +189,12 @@ final class SimulatedClient: StreamHandler {
     private static func encode(_ request: Request, into output: inout ByteBuffer) {
         let keys = request.keys.map(\.description)
         var words: [String]
+        var last: [UInt8]?
         switch request.action {
+        case .getSiblings: words = ["MARTLET.GET"] + keys
+        case .putSibling(let value, let context, _):
+            words = ["MARTLET.PUT", keys[0], ValueText.text(value, request.keys[0]), "CONTEXT"]
+            last = context
         case .get: words = ["GET"] + keys
         case .set(let value, let expiry):
             words = ["SET", keys[0], ValueText.text(value, request.keys[0])]
@@ -173,7 +205,11 @@ final class SimulatedClient: StreamHandler {
             words = ["MSET"] + request.keys.flatMap { [$0.description, ValueText.text(value, $0)] }
         case .getTogether: words = ["MGET"] + keys
         }
-        output.append("*\(words.count)\r\n")
+        output.append("*\(words.count + (last == nil ? 0 : 1))\r\n")
         for word in words { output.append("$\(word.utf8.count)\r\n\(word)\r\n") }
+        guard let last else { return }
+        output.append("$\(last.count)\r\n")
+        withBytes(of: last) { output.append($0) }
+        output.append("\r\n")
     }
 }

@@ -15,14 +15,16 @@ public final class Workload {
         /// How unevenly keys are used: 0 evenly, 0.99 as YCSB does.
         public var skew = 0.99
         /// Weights of the requests, in the order of ``Request``.
-        public var mix: [Int] = [30, 25, 6, 10, 7, 8, 6, 8]
+        public var mix: [Int] = [30, 25, 6, 10, 7, 8, 6, 8, 0, 0]
+        /// Whether the keyspace keeps siblings: else none are asked for, whatever the weights.
+        public var hasSiblings = false
 
         public init() {}
     }
 
     /// The requests that ``Settings/mix`` weighs.
     public enum Request: Int, CaseIterable, Sendable {
-        case get, set, delete, increment, setExpiring, getExpiring, setTogether, getTogether
+        case get, set, delete, increment, setExpiring, getExpiring, setTogether, getTogether, getSiblings, putSibling
     }
 
     public let settings: Settings
@@ -31,6 +33,9 @@ public final class Workload {
     private let random: SeededRandomSource
     private let chooser: ZipfianChooser
     private var writes: UInt64 = 0
+    /// By key the contexts that were read last, each with the values it covers.
+    private var contexts: [History.Key: [(bytes: [UInt8], values: Set<UInt64>)]] = [:]
+    static let siblingKeys = 5
 
     public init(_ settings: Settings, random: SeededRandomSource) {
         self.settings = settings
@@ -57,7 +62,26 @@ public final class Workload {
         case .getExpiring: return (.get, [History.Key(.expiring, index)])
         case .setTogether: return (.setTogether(nextValue()), Self.group(index % 6))
         case .getTogether: return (.getTogether, Self.group(index % 6))
+        case .getSiblings: return (.getSiblings, [History.Key(.sibling, index % Self.siblingKeys)])
+        case .putSibling: return put(History.Key(.sibling, index % Self.siblingKeys))
         }
+    }
+
+    /// A write that replaces what its writer knows, which may be old news, and nothing else.
+    private func put(_ key: History.Key) -> (action: History.Action, keys: [History.Key]) {
+        let known = contexts[key] ?? []
+        // A context of no entries: the writer knows of nothing.
+        guard !known.isEmpty, random.happens(0.9) else {
+            return (.putSibling(nextValue(), context: [0], replaces: []), [key])
+        }
+        let context = random.happens(0.7) ? known[known.count - 1] : known[random.below(known.count)]
+        return (.putSibling(nextValue(), context: context.bytes, replaces: context.values), [key])
+    }
+
+    /// Takes note of a context that a client read.
+    func learn(_ context: [UInt8], of key: History.Key, covering values: Set<UInt64>) {
+        contexts[key, default: []].append((context, values))
+        if contexts[key]?.count ?? 0 > 4 { contexts[key]?.removeFirst() }
     }
 
     /// How long a client waits before its next request.
@@ -72,13 +96,16 @@ public final class Workload {
         }
         return [(.set(nextValue(), expiry: nil), [History.Key(.plain, 0)])] + single
             + (0..<6).map { (.getTogether, Self.group($0)) }
+            + (0..<(settings.hasSiblings ? Self.siblingKeys : 0)).map { (.getSiblings, [History.Key(.sibling, $0)]) }
     }
 
     private func draw() -> Request {
         var place = random.below(max(1, settings.mix.reduce(0, +)))
         for (request, weight) in zip(Request.allCases, settings.mix) {
             place -= weight
-            if place < 0 { return request }
+            guard place < 0 else { continue }
+            let isOfSiblings = request == .getSiblings || request == .putSibling
+            return isOfSiblings && !settings.hasSiblings ? .get : request
         }
         return .get
     }

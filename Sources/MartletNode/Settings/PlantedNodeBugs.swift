@@ -1,0 +1,20 @@
+/// Bugs that a simulation has its nodes have, to see that its checkers catch them.
+public struct PlantedNodeBugs: OptionSet, Sendable {
+    public let rawValue: UInt8
+    public init(rawValue: UInt8) { self.rawValue = rawValue }
+
+    /// Reads are answered before what they answer is on as many owners as they need.
+    public static let skipsWriteBack = PlantedNodeBugs(rawValue: 1)
+    /// Writes are acknowledged by one owner less than they need.
+    public static let acknowledgesOneEarly = PlantedNodeBugs(rawValue: 2)
+    /// A node is the same to its peers whatever it lost: with its data the count of births begins anew.
+    public static let keepsIncarnation = PlantedNodeBugs(rawValue: 4)
+    /// A start forgets how far births and stamps were given out.
+    public static let resetsCounters = PlantedNodeBugs(rawValue: 8)
+    /// Replicas merge as if the latest sibling were all.
+    public static let dropsSibling = PlantedNodeBugs(rawValue: 16)
+    /// Frames of other epochs are taken.
+    public static let acceptsForeignEpoch = PlantedNodeBugs(rawValue: 32)
+    /// A replica says of an expired value that there is none, with what it superseded.
+    public static let forgetsExpired = PlantedNodeBugs(rawValue: 64)
+}

@@ -1,0 +1,53 @@
+import MartletRuntime
+import MartletSimulator
+
+/// Worlds in which a planted bug shows soon: few keys, used much, and the faults that it needs.
+enum PlantedWorlds {
+    static func settings(for bug: PlantedBug) -> SimulationSettings {
+        var settings = SimulationSettings.replicated
+        settings.plantedBug = bug
+        settings.faultTime = .seconds(20)
+        settings.nodes = [3]
+        settings.workers = 1...1
+        settings.loose = 0
+        settings.siblings = 0
+        settings.volatile = 0
+        settings.workload.clients = 8
+        settings.workload.keys = 12
+        settings.workload.thinkTime = .milliseconds(40)
+        settings.workload.mix = [40, 40, 4, 0, 0, 0, 0, 0, 0, 0]
+        settings.faults = FaultPlan.Settings(rates: faults(for: bug), minimum: 10, longest: .seconds(4))
+        switch bug {
+        case .acknowledgedBeforeSync: settings.durabilities = [.always]
+        case .countersReset, .siblingDropped:
+            settings.siblings = 1
+            settings.workload.mix = [0, 0, 0, 0, 0, 0, 0, 0, 40, 60]
+        case .dotsReused:
+            settings.siblings = 1
+            settings.volatile = 100
+            settings.workload.mix = [0, 0, 0, 0, 0, 0, 0, 0, 40, 60]
+        case .caughtUpFromOne: settings.volatile = 100
+        case .foreignEpochAccepted: settings.nodes = [5, 6, 7]
+        case .expiredForgotten: settings.workload.mix = [0, 0, 0, 0, 50, 50, 0, 0, 0, 0]
+        case .writeBackSkipped, .acknowledgedOneEarly, .damagedIsAbsent, .refusedIsApplied: break
+        }
+        return settings
+    }
+
+    private static func faults(for bug: PlantedBug) -> [(kind: FaultKind, perMinute: Int)] {
+        let links: [(kind: FaultKind, perMinute: Int)] = [(.isolation, 30), (.oneWay, 30), (.linkBreaks, 20)]
+        switch bug {
+        case .acknowledgedBeforeSync: return [(.crashAll, 20)]
+        case .writeBackSkipped: return [(.slowLinks, 20), (.clog, 40), (.linkBreaks, 20)]
+        case .acknowledgedOneEarly: return [(.isolation, 30), (.clog, 40)]
+        case .countersReset: return links + [(.crash, 40)]
+        case .dotsReused: return links + [(.crash, 40)]
+        case .caughtUpFromOne: return links + [(.crash, 30)]
+        case .siblingDropped: return links
+        case .foreignEpochAccepted: return [(.foreignEpoch, 30)]
+        case .expiredForgotten: return links
+        case .damagedIsAbsent: return links + [(.bitFlip, 200)]
+        case .refusedIsApplied: return [(.fullDisk, 20)]
+        }
+    }
+}
