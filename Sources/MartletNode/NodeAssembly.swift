@@ -173,7 +173,7 @@ extension NodeAssembly {
         }
         return Recovered(
             keyspaces: states,
-            leases: try LeaseKeeper(reading: settings.plantedBugs.contains(.resetsCounters) ? nil : snapshot))
+            leases: try LeaseKeeper(reading: snapshot))
     }
 }
 

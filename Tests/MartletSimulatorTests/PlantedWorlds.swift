@@ -26,10 +26,18 @@ enum PlantedWorlds {
             settings.siblings = 1
             settings.volatile = 100
             settings.workload.mix = [0, 0, 0, 0, 0, 0, 0, 0, 40, 60]
-        case .caughtUpFromOne: settings.volatile = 100
+        case .caughtUpFromOne:
+            settings.volatile = 100
+            settings.workload.thinkTime = .milliseconds(20)
+        case .writeBackSkipped:
+            settings.nodes = [5]
+            settings.workload.keys = 3
+            settings.workload.clients = 12
+            settings.workload.thinkTime = .milliseconds(20)
+            settings.workload.mix = [70, 30, 0, 0, 0, 0, 0, 0, 0, 0]
         case .foreignEpochAccepted: settings.nodes = [5, 6, 7]
         case .expiredForgotten: settings.workload.mix = [0, 0, 0, 0, 50, 50, 0, 0, 0, 0]
-        case .writeBackSkipped, .acknowledgedOneEarly, .damagedIsAbsent, .refusedIsApplied: break
+        case .acknowledgedOneEarly, .damagedIsAbsent, .refusedIsApplied: break
         }
         return settings
     }
@@ -38,11 +46,11 @@ enum PlantedWorlds {
         let links: [(kind: FaultKind, perMinute: Int)] = [(.isolation, 30), (.oneWay, 30), (.linkBreaks, 20)]
         switch bug {
         case .acknowledgedBeforeSync: return [(.crashAll, 20)]
-        case .writeBackSkipped: return [(.slowLinks, 20), (.clog, 40), (.linkBreaks, 20)]
+        case .writeBackSkipped: return [(.slowLinks, 30), (.clog, 60), (.linkBreaks, 40), (.isolation, 30)]
         case .acknowledgedOneEarly: return [(.isolation, 30), (.clog, 40)]
         case .countersReset: return links + [(.crash, 40)]
         case .dotsReused: return links + [(.crash, 40)]
-        case .caughtUpFromOne: return links + [(.crash, 30)]
+        case .caughtUpFromOne: return [(.isolation, 40), (.crash, 60), (.clog, 60), (.linkBreaks, 60)]
         case .siblingDropped: return links
         case .foreignEpochAccepted: return [(.foreignEpoch, 30)]
         case .expiredForgotten: return links

@@ -108,7 +108,10 @@ extension RecordStore {
                 merged.removeAll()
                 let fresh = minting.newDot()
                 try? RecordMerge.replacement(remote: record, storedKey: storedKey, fresh: fresh, into: &merged)
-                if !merged.isEmpty { outcome = .merged }
+                if !merged.isEmpty {
+                    outcome = .merged
+                    onReplaced?(storedKey)
+                }
             }
         }
         switch outcome {

@@ -70,6 +70,14 @@ extension CatchUp {
         }
     }
 
+    /// Has what is held under a key exchanged with all others that own it.
+    func oweToAll(_ storedKey: RawSpan) {
+        guard let keyspace = store.keyspace(ofStored: storedKey) else { return }
+        let slot = storedKey.bigEndian(9, as: UInt16.self)
+        guard let unit = machine.unit(ofSlot: slot, keyspace: keyspace) else { return }
+        for node in machine.units[unit].others { receive(.owed(node, keyspace: keyspace, slot: slot)) }
+    }
+
     private func endHealing(_ key: [UInt8]) { healing.remove(key) }
 
     /// - Parameter mute: owners that are known not to know.

@@ -103,6 +103,7 @@ extension Replication {
         case .none: break
         case .merge: merge(read, step.positions, id)
         case .writeBack: for position in step.positions { bringUp(read, position, id) }
+        case .repair where store.settings.plantedBugs.contains(.skipsWriteBack): break
         case .repair: for position in step.positions { bringUp(read, position, 0) }
         }
     }

@@ -64,6 +64,7 @@ public final class Replication: TransportReceiver {
         startedAt = loop.now
         counters = opening.counters
         catchUp = CatchUp(self, opening)
+        store.onReplaced = { [weak self] in self?.catchUp?.oweToAll($0) }
         transport.receiver = self
         catchUp?.start()
         for node in otherNodes where transport.isOpen(to: node) { tellGenerations(node) }

@@ -3,13 +3,13 @@ public struct PlantedNodeBugs: OptionSet, Sendable {
     public let rawValue: UInt8
     public init(rawValue: UInt8) { self.rawValue = rawValue }
 
-    /// Reads are answered before what they answer is on as many owners as they need.
+    /// Reads are answered whether or not as many owners as they need hold what they answer, and bring none up to date.
     public static let skipsWriteBack = PlantedNodeBugs(rawValue: 1)
     /// Writes are acknowledged by one owner less than they need.
     public static let acknowledgesOneEarly = PlantedNodeBugs(rawValue: 2)
     /// A node is the same to its peers whatever it lost: with its data the count of births begins anew.
     public static let keepsIncarnation = PlantedNodeBugs(rawValue: 4)
-    /// A start forgets how far births and stamps were given out.
+    /// Dots are counted from the process's start on.
     public static let resetsCounters = PlantedNodeBugs(rawValue: 8)
     /// Replicas merge as if the latest sibling were all.
     public static let dropsSibling = PlantedNodeBugs(rawValue: 16)

@@ -12,6 +12,7 @@ struct Minting {
     private let leaseKey: [UInt8]
     private var births: Range<UInt64> = 0..<0
     private var firstBirth: UInt64 = 0
+    private var mintedSinceStart: UInt64 = 0
     private var clock: HybridLogicalClock
     private var stamps: StampLease
     private var leaseIsDue = false
@@ -41,6 +42,12 @@ struct Minting {
     /// Whose dots this replica's are.
     var identity: ReplicaIdentity {
         ReplicaIdentity(node: node, incarnation: incarnation, firstBirth: firstBirth)
+    }
+
+    /// What the planted bug mints: one actor's dots, counted from the process's start.
+    mutating func resetDot() -> Dot {
+        mintedSinceStart += 1
+        return Dot(actor: ReplicaActor(node: node, incarnation: incarnation, birth: 1), counter: mintedSinceStart)
     }
 
     /// Gives up all births drawn so far: a write was not stored here that other replicas may hold, and were its dot

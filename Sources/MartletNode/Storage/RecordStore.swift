@@ -27,6 +27,8 @@ final class RecordStore {
 
     /// Whether other nodes hold replicas too: then a delete leaves a tombstone.
     var isReplicated = false
+    /// Hears of a damaged record that a peer's was put in the place of: with a birth that nobody else knows of yet.
+    var onReplaced: ((_ storedKey: RawSpan) -> Void)?
     var table = RecordTable()
     /// Where values are unpacked to be digested.
     var digestScratch = ByteBuffer()

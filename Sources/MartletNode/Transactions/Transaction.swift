@@ -240,7 +240,8 @@ public final class Transaction {
 
     /// A dot for what an update writes, and a stamp above all that it supersedes.
     func mint(_ update: RecordUpdate) -> (Dot, stamp: UInt64) {
-        let dot = update.nextDot ?? store.minting.newDot()
+        let isReset = store.settings.plantedBugs.contains(.resetsCounters)
+        let dot = isReset ? store.minting.resetDot() : update.nextDot ?? store.minting.newDot()
         store.minting.receive(update.stamp)
         return (dot, store.minting.stamp(wallMilliseconds: nowMilliseconds))
     }

@@ -28,6 +28,8 @@ struct ReplicatedChoices {
     var partitions: Int
     var policy: ConflictPolicy
     var catchUp: CatchUpSettings
+    /// How long a link that is cut lasts.
+    var idleTimeout: Duration
     var skew: Double
     var thinkTime: Duration
 
@@ -62,6 +64,7 @@ struct ReplicatedChoices {
         catchUp.period = [2_000_000_000, 10_000_000_000][random.below(2)]
         catchUp.pageEntries = [3, 512][random.below(2)]
         catchUp.pageUnits = [16, 2048][random.below(2)]
+        idleTimeout = .seconds([1, 5][random.below(2)])
         skew = [0, 0.99, 1.5][random.below(3)]
         thinkTime = settings.workload.thinkTime / [1, 1, 2][random.below(3)]
     }

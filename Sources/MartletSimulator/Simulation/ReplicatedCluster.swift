@@ -38,6 +38,7 @@ public final class ReplicatedCluster: SimulatedCluster, @unchecked Sendable {  /
         self.plantedBug = plantedBug
         random = executor.random.split()
         messages = MessageNetwork(executor)
+        messages.faults.idleTimeout = choices.idleTimeout
         operators = SimulatedEnvironment.make(on: executor, network: network, workers: 1)
         ring = Self.ring(choices)
         foreignRing = Self.ring(choices, isForeign: true)

@@ -71,11 +71,11 @@ public enum PlantedBug: String, Sendable, CaseIterable {
 
     // Of clusters.
 
-    /// Reads are answered before enough owners hold what they answer.
+    /// Reads are answered whether or not enough owners hold what they answer.
     case writeBackSkipped
     /// Writes are acknowledged by one owner less than they need.
     case acknowledgedOneEarly
-    /// A start on the same disk counts its dots from the beginning again.
+    /// A start counts its dots from the beginning again.
     case countersReset
     /// A node whose disk was emptied is taken for the one that it was.
     case dotsReused
