@@ -42,7 +42,7 @@ import Testing
 
     @Test(arguments: PlantedBug.ofClusters) func plantedBugsAreCaught(_ bug: PlantedBug) {
         let settings = PlantedWorlds.settings(for: bug)
-        let caught = (1...20 as ClosedRange<UInt64>).first { !Simulation.run(settings, seed: $0).violations.isEmpty }
+        let caught = (1...20 as ClosedRange<UInt64>).first { !PlantedWorlds.fails(settings, bug, seed: $0).isEmpty }
         #expect(caught != nil, "\(bug) was not caught by 20 seeds")
     }
 
@@ -51,8 +51,8 @@ import Testing
         for bug in PlantedBug.ofClusters {
             var settings = PlantedWorlds.settings(for: bug)
             settings.plantedBug = nil
-            let result = Simulation.run(settings, seed: 1)
-            #expect(result.violations.isEmpty, "\(bug): \(result.violations.prefix(3))")
+            let violations = PlantedWorlds.fails(settings, bug, seed: 1)
+            #expect(violations.isEmpty, "\(bug): \(violations.prefix(3))")
         }
     }
 }

@@ -100,6 +100,8 @@ public struct ReplicaWriteReply: Hashable, Sendable {
         case acknowledged(ReplicaDurability, stamp: UInt64)
         /// Not merged.
         case refused(ReplicaRefusal)
+        /// The storage engine failed over it: it may or may not be there after the next start.
+        case unknown
 
         /// The same as an event of the operation that waits for it.
         @inlinable
@@ -107,6 +109,7 @@ public struct ReplicaWriteReply: Hashable, Sendable {
             switch self {
             case .acknowledged(let durability, stamp: _): .acknowledged(position, durability)
             case .refused(let reason): .refused(position, reason)
+            case .unknown: .lost(position)
             }
         }
     }
@@ -129,8 +132,12 @@ public struct ReplicaWriteReply: Hashable, Sendable {
             buffer.append(littleEndian: stamp)
         case .refused(let reason):
             buffer.append(reason.rawValue)
+        case .unknown: buffer.append(unknownCode)
         }
     }
+
+    /// No refusal's.
+    fileprivate static let unknownCode: UInt8 = 255
 
     /// Reads a payload, checked whole. O(entries), no allocation.
     public init(_ payload: RawSpan) throws(ByteCursor.Malformed) {
@@ -160,6 +167,7 @@ public struct ReplicaWriteReply: Hashable, Sendable {
             guard left > 0 else { return nil }
             left -= 1
             let code = try cursor.byte(of: payload)
+            if code == ReplicaWriteReply.unknownCode { return .unknown }
             guard code == 0 else { return .refused(ReplicaRefusal(code: code)) }
             let durability = try cursor.code(ReplicaDurability.self, of: payload)
             return .acknowledged(durability, stamp: try cursor.littleEndian(of: payload, as: UInt64.self))

@@ -45,7 +45,7 @@ extension Replication {
                 ReplicaWriteReply.begin(count: results.count, in: &buffer)
                 for outcome in results {
                     var outcome = outcome
-                    if error != nil, case .acknowledged = outcome { outcome = .refused(.closed) }
+                    if let error, case .acknowledged = outcome { outcome = ReplicaWriteReply.Outcome(error) }
                     ReplicaWriteReply.append(outcome, to: &buffer)
                 }
             }
@@ -190,6 +190,17 @@ extension Replication {
         if commit <= store.committed { return body(nil) }
         if store.hasFailed(commit) || store.failure != nil { return body(store.lastError ?? store.failure) }
         store.whenCommitted { [self] in whenDone(commit, body) }
+    }
+}
+
+extension ReplicaWriteReply.Outcome {
+    /// What is known of a write whose commit failed.
+    init(_ error: StorageError) {
+        switch error.code {
+        case .outOfSpace: self = .refused(.outOfMemory)
+        case .closed, .poisoned: self = .refused(.closed)  // before it was tried
+        default: self = .unknown
+        }
     }
 }
 

@@ -134,7 +134,8 @@ extension Replication {
                 withBytes(of: record) { merge($0, key, durability, commit: &commit) }
             }
             whenDone(commit) { [self] error in
-                tell(round, index, error == nil ? outcome.event(at: own) : .refused(own, .closed))
+                let outcome = error.map { ReplicaWriteReply.Outcome($0) } ?? outcome
+                tell(round, index, outcome.event(at: own))
             }
         }
     }
@@ -152,7 +153,8 @@ extension Replication {
             for index in round.entries.indices where round.entries[index].isTakenHere {
                 guard let own = round.entries[index].places.own else { continue }
                 let durability = round.durability.asReplicaDurability
-                tell(round, index, error == nil ? .acknowledged(own, durability) : .refused(own, .closed))
+                let failure = error.map { ReplicaWriteReply.Outcome($0).event(at: own) }
+                tell(round, index, failure ?? .acknowledged(own, durability))
             }
         }
     }

@@ -61,6 +61,8 @@ struct ReplicatedChoices {
         policy = random.happens(settings.siblings) ? .siblings : .latest
         storages = Self.storages(nodes, settings, random)
         catchUp = CatchUpSettings()
+        // Bits that flipped unseen have to be found within the time that replicas have to become equal.
+        catchUp.longestPeriod = 40_000_000_000
         catchUp.period = [2_000_000_000, 10_000_000_000][random.below(2)]
         catchUp.pageEntries = [3, 512][random.below(2)]
         catchUp.pageUnits = [16, 2048][random.below(2)]

@@ -160,8 +160,13 @@ final class SimulatedClient: StreamHandler {
             switch (items[place], items[place + 1]) {
             case (.bulk(Array("context".utf8)), .bulk(let bytes)): context = bytes
             case (.bulk(Array("siblings".utf8)), .array(let values)):
-                contents = values.map {
-                    if case .bulk(let bytes) = $0 { content(bytes, key) } else { .foreign("\($0)") }
+                contents = values.map { value in
+                    // A map of its own, which begins with the value.
+                    if case .array(let parts) = value, parts.count > 1, case .bulk(let bytes) = parts[1] {
+                        content(bytes, key)
+                    } else {
+                        .foreign("\(value)")
+                    }
                 }
             default: continue
             }
@@ -193,8 +198,11 @@ final class SimulatedClient: StreamHandler {
         switch request.action {
         case .getSiblings: words = ["MARTLET.GET"] + keys
         case .putSibling(let value, let context, _):
-            words = ["MARTLET.PUT", keys[0], ValueText.text(value, request.keys[0]), "CONTEXT"]
-            last = context
+            words = ["MARTLET.PUT", keys[0], ValueText.text(value, request.keys[0])]
+            if !context.isEmpty {
+                words.append("CONTEXT")
+                last = context
+            }
         case .get: words = ["GET"] + keys
         case .set(let value, let expiry):
             words = ["SET", keys[0], ValueText.text(value, request.keys[0])]

@@ -70,9 +70,9 @@ public final class Workload {
     /// A write that replaces what its writer knows, which may be old news, and nothing else.
     private func put(_ key: History.Key) -> (action: History.Action, keys: [History.Key]) {
         let known = contexts[key] ?? []
-        // A context of no entries: the writer knows of nothing.
+        // No context: the writer knows of nothing.
         guard !known.isEmpty, random.happens(0.9) else {
-            return (.putSibling(nextValue(), context: [0], replaces: []), [key])
+            return (.putSibling(nextValue(), context: [], replaces: []), [key])
         }
         let context = random.happens(0.7) ? known[known.count - 1] : known[random.below(known.count)]
         return (.putSibling(nextValue(), context: context.bytes, replaces: context.values), [key])
