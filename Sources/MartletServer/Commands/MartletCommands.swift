@@ -7,7 +7,7 @@ enum MartletCommands {
     static let rows: [Command] = [
         Command(
             "martlet.get", arity: -2, shape: .key, flags: Flags.read,
-            summary: "Get all siblings of a value, the causal context and who answered", group: "martlet", handler: get),
+            summary: "Get all siblings of a value, the context and who answered", group: "martlet", handler: get),
         Command(
             "martlet.put", arity: -3, shape: .key, flags: Flags.fastWrite,
             summary: "Set a value, with a context, level, durability, token or expiry", group: "martlet", handler: put),
