@@ -24,14 +24,9 @@ struct ClusterInquiry: Sendable {
             }
             return (first, try await self.members(client), rings)
         }
-        var nodes: [(member: MemberFacts, answer: Result<NodeStatus, MartletError>)] = []
-        for member in members {
-            if member.name == first.name {
-                nodes.append((member, .success(first)))
-                continue
-            }
-            nodes.append((member, await answer(of: member, to: ["MARTLET.CLUSTER", "STATUS"]) { NodeStatus($0) }))
-        }
+        let others = members.filter { $0.name != first.name }
+        let answers = await answers(of: others, to: ["MARTLET.CLUSTER", "STATUS"]) { NodeStatus($0) }
+        let nodes = members.map { member in (member, answers[member.name] ?? .success(first)) }
         return ClusterStatus(nodes: nodes, rings: rings)
     }
 
@@ -42,11 +37,8 @@ struct ClusterInquiry: Sendable {
             client throws(MartletError) -> ([MemberFacts], ClusterRing) in
             (try await self.members(client), ClusterRing(try await client.call(["MARTLET.CLUSTER", "RING", name])))
         }
-        var nodes: [(member: MemberFacts, answer: Result<NodeDigests, MartletError>)] = []
-        for member in members {
-            nodes.append(
-                (member, await answer(of: member, to: ["MARTLET.CLUSTER", "DIGEST", name]) { NodeDigests($0) }))
-        }
+        let answers = await answers(of: members, to: ["MARTLET.CLUSTER", "DIGEST", name]) { NodeDigests($0) }
+        let nodes = members.compactMap { member in answers[member.name].map { (member, $0) } }
         return ClusterDigests(ring: ring, nodes: nodes)
     }
 
@@ -99,6 +91,21 @@ struct ClusterInquiry: Sendable {
     private func members(_ client: MartletClient) async throws(MartletError) -> [MemberFacts] {
         let reply = try await client.call(["MARTLET.CLUSTER", "NODES"])
         return (reply.elements ?? []).map { MemberFacts($0) }
+    }
+
+    /// What members answer, by name. A few are asked at a time, so that one that is silent holds up no other.
+    private func answers<R: Sendable>(
+        of members: [MemberFacts], to words: [String], _ read: @escaping @Sendable (Reply) -> R
+    ) async -> [String: Result<R, MartletError>] {
+        await withTaskGroup(of: (String, Result<R, MartletError>).self) { group in
+            var answers: [String: Result<R, MartletError>] = [:]
+            for (index, member) in members.enumerated() {
+                if index >= 16, let (name, answer) = await group.next() { answers[name] = answer }
+                group.addTask { (member.name, await answer(of: member, to: words, read)) }
+            }
+            for await (name, answer) in group { answers[name] = answer }
+            return answers
+        }
     }
 
     private func answer<R: Sendable>(

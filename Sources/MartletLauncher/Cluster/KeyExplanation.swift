@@ -24,7 +24,7 @@ struct KeyExplanation {
         let well: String? =
             records.isEmpty
             ? (holding.isEmpty ? "no owner holds it" : "it was deleted: all owners hold the tombstone")
-            : "all \(owners.count) owners hold the same record"
+            : owners.count == 1 ? "its one owner holds it" : "all \(owners.count) owners hold the same record"
         return ClusterReport(
             title: "key '\(key)': slot \(reply.number("slot")), partition \(reply.number("partition")) of keyspace "
                 + "\(reply.text("keyspace")); asked at \(reply.text("asked"))",

@@ -123,7 +123,10 @@ struct LiveComparison {
     private static func notes(_ after: LiveObservation, _ report: LiveReport) -> [String] {
         var notes = after.silent.keys.sorted().map { "Node \($0) could not be reached: its replicas are left out." }
         if report.backends.allSatisfy({ $0.reads.count + $0.writes.count == 0 }) {
-            notes.append("No replica was asked anything meanwhile: make some traffic, or leave out --no-load.")
+            notes.append(
+                after.nodes.count < 2
+                    ? "A node alone asks no other node's replicas: there is nothing to compare."
+                    : "No replica was asked anything by another node: make some traffic, or leave out --no-load.")
         }
         if let rate = report.load?.requestsPerSecond, rate < 100 {
             notes.append("Only \(Figures.digits(rate)) requests a second came through: the tails are made of few.")

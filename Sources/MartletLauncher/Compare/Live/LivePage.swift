@@ -54,10 +54,10 @@ struct LivePage {
         for (index, backend) in report.backends.enumerated() {
             table.rows.append([
                 .init(backend.name, series: index), .init(backend.durability),
-                .init(Figures.count(Double(backend.writes.count))), .init(Figures.time(backend.writes.p50)),
-                .init(Figures.time(backend.writes.p99)), .init(Figures.time(backend.writes.p999)),
-                .init(Figures.count(Double(backend.reads.count))), .init(Figures.time(backend.reads.p50)),
-                .init(Figures.time(backend.reads.p99)), .init(Figures.time(backend.reads.p999)),
+                .init(Figures.count(Double(backend.writes.count))), .init(backend.writes.text(\.p50)),
+                .init(backend.writes.text(\.p99)), .init(backend.writes.text(\.p999)),
+                .init(Figures.count(Double(backend.reads.count))), .init(backend.reads.text(\.p50)),
+                .init(backend.reads.text(\.p99)), .init(backend.reads.text(\.p999)),
                 .init(Figures.percent(backend.processorSeconds / max(report.seconds, 1e-9))),
                 .init(Figures.size(Double(backend.residentBytes))), .init(Figures.size(Double(backend.diskBytes))),
             ])

@@ -76,10 +76,10 @@ extension LiveReport {
         for backend in backends {
             rows.append([
                 backend.name, backend.nodes.joined(separator: " "), backend.durability,
-                Figures.count(Double(backend.writes.count)), Figures.time(backend.writes.p50),
-                Figures.time(backend.writes.p99), Figures.time(backend.writes.p999),
-                Figures.count(Double(backend.reads.count)), Figures.time(backend.reads.p50),
-                Figures.time(backend.reads.p99), Figures.time(backend.reads.p999),
+                Figures.count(Double(backend.writes.count)), backend.writes.text(\.p50),
+                backend.writes.text(\.p99), backend.writes.text(\.p999),
+                Figures.count(Double(backend.reads.count)), backend.reads.text(\.p50),
+                backend.reads.text(\.p99), backend.reads.text(\.p999),
                 Figures.percent(backend.processorSeconds / max(seconds, 1e-9)),
                 Figures.size(Double(backend.residentBytes)), Figures.size(Double(backend.diskBytes)),
             ])
@@ -104,6 +104,11 @@ extension LiveReport {
         if let load, load.errors > 0 {
             sentences.append("\(load.errors) requests failed, first: \(load.firstError ?? "").")
         }
-        return sentences.isEmpty ? "No replica was asked anything by another node." : sentences.joined(separator: " ")
+        return sentences.joined(separator: " ")
     }
+}
+
+extension CompareReport.Latency {
+    /// One of its figures; a dash where nothing was measured.
+    func text(_ figure: KeyPath<Self, UInt64>) -> String { count == 0 ? "-" : Figures.time(self[keyPath: figure]) }
 }
