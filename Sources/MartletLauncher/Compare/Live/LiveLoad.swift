@@ -2,7 +2,7 @@ internal import MartletClient
 internal import MartletIO
 internal import MartletRuntime
 
-/// A small load on all nodes of a cluster: reads and writes in turn, at a steady rate, each node coordinating its share.
+/// A small load on all nodes of a cluster: reads and writes in turn, at a steady rate; each node coordinates its share.
 struct LiveLoad: Sendable {
     static let keys = 1000
     static let valueBytes = 100
