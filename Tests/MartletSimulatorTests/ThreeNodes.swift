@@ -165,8 +165,8 @@ final class ThreeNodes: @unchecked Sendable {  // confined to the simulation's t
         return digests
     }
 
-    /// Sends one command to a node, by its plain port or a worker's cluster port; the reply in short, as ``OneCall`` has
-    /// it.
+    /// Sends one command to a node, by its plain port or a worker's cluster port; the reply in short, as ``OneCall``
+    /// has it.
     func call(_ node: Int, _ arguments: [String], byPortOf worker: Int? = nil) async -> String {
         OneCall.short(await ask(node, arguments.map { Array($0.utf8) }, byPortOf: worker))
     }
