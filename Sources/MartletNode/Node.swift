@@ -78,6 +78,14 @@ public actor Node {
             await coordinator.join(membership, over: transport, opening)
         }
         for worker in coordinators.indices { await coordinators[worker].raiseGenerations(of: self, worker) }
+        let all = coordinators
+        await coordinators[0].watch(
+            incarnation: incarnation, seed: environment.random.next(), log: environment.log
+        ) { node, isAvoided in
+            for coordinator in all {
+                coordinator.loop.post { coordinator.assumeIsolated { $0.avoid(node, isAvoided) } }
+            }
+        }
     }
 
     private func scheduleSync() {

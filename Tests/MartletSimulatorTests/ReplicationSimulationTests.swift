@@ -67,6 +67,22 @@ import Testing
         #expect(notes.faults.isEmpty && notes.done, "\(notes.faults)")
     }
 
+    @Test(arguments: UInt64(1)...6)
+    func aNodeThatDoesNotAnswerIsGoneRound(seed: UInt64) {
+        let notes = Self.run(seed: seed) { world, expect in
+            for key in 0..<12 { expect(await world.call(2, ["SET", "n\(key)", "0"]), "+OK", "before") }
+            world.freeze(2)
+            await world.pause(.seconds(2))  // several of the detectors' periods
+            for key in 0..<12 {
+                let begun = world.now
+                expect(await world.call(key % 2, ["INCR", "n\(key)"]), ":1", "count with one silent")
+                let isSoon = world.now.since(begun) < .milliseconds(300)
+                expect("\(isSoon)", "true", "answered after \(world.now.since(begun))")
+            }
+        }
+        #expect(notes.faults.isEmpty && notes.done, "\(notes.faults)")
+    }
+
     @Test(arguments: UInt64(1)...12)
     func withOneNodeGoneQuorumsGoOnAndWithTwoTheyRefuse(seed: UInt64) {
         let notes = Self.run(seed: seed) { world, expect in

@@ -63,11 +63,15 @@ extension Replication {
         var asked = PositionSet()
         let reachable = reachable(places)
         var left = quorum.needed - 1
-        for step in 1..<max(2, places.nodes.count) where left > 0 {
-            let position = (own + step) % places.nodes.count
-            guard reachable.contains(position), position != own else { continue }
-            asked.insert(position)
-            left -= 1
+        // Those that answer first, the others if they are needed.
+        let answering = avoidedNodes.isEmpty ? reachable : answering(reachable, places)
+        for candidates in [answering, reachable.subtracting(answering)] where left > 0 {
+            for step in 1..<max(2, places.nodes.count) where left > 0 {
+                let position = (own + step) % places.nodes.count
+                guard candidates.contains(position), position != own else { continue }
+                asked.insert(position)
+                left -= 1
+            }
         }
         return left > 0 ? nil : PlannedRead(places: places, keyspace: keyspace, asked: asked)
     }

@@ -67,9 +67,10 @@ extension Replication {
             writesBack: !store.settings.plantedBugs.contains(.skipsWriteBack))
         let slot = withBytes(of: storedKey) { $0.bigEndian(9, as: UInt16.self) }
         let isOwnFit = catchUp?.machine.isCaughtUp(slot: slot, keyspace: keyspace) != false
-        let step = operation.start(
-            reachable: reachable(places).intersection(positions),
-            preferring: isOwnFit ? places.own.map { PositionSet($0) } ?? PositionSet() : PositionSet())
+        let reachable = reachable(places).intersection(positions)
+        var preferred = avoidedNodes.isEmpty ? PositionSet() : answering(reachable, places)
+        if let own = places.own { if isOwnFit { preferred.insert(own) } else { preferred.remove(own) } }
+        let step = operation.start(reachable: reachable, preferring: preferred)
         let read = ReadInFlight(
             operation, places, storedKey: storedKey, policy: settings.policy, begun: loop.now, answered: answered)
         let id = newRequest()

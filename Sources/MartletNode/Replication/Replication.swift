@@ -35,6 +35,10 @@ public final class Replication: TransportReceiver {
     /// Hears of a keyspace whose records of former generations can be erased.
     var generationRaised: ((_ keyspace: Int) -> Void)?
     private(set) var catchUp: CatchUp?
+    /// The node's, on its first worker.
+    var detector: FailureDetector?
+    /// Nodes that do not answer: others are asked first.
+    var avoidedNodes: Set<UInt32> = []
     /// Of each node, the data set that the last link was to.
     private(set) var incarnations: [UInt32: UInt64] = [:]
     /// Nodes to which a link is open, of all others that there are.
@@ -113,7 +117,8 @@ public final class Replication: TransportReceiver {
         return reachable
     }
 
-    /// Of the reachable positions those whose replicas are caught up, as far as is known here.
+    /// Of the reachable positions those whose replicas are caught up, as far as is known here; those whose nodes do not
+    /// answer only if there are no others.
     func fit(_ places: ReplicaPlaces, slot: UInt16, keyspace: Int) -> PositionSet {
         var fit = reachable(places)
         guard let catchUp else { return fit }
@@ -124,7 +129,7 @@ public final class Replication: TransportReceiver {
                 : catchUp.machine.isCaughtUp(node: node, slot: slot, keyspace: keyspace) ?? true
             if !isFit { fit.remove(position) }
         }
-        return fit
+        return answering(fit, places)
     }
 
     /// Ends the work that nobody asked for, and all links.
@@ -132,6 +137,8 @@ public final class Replication: TransportReceiver {
         sweeper?.cancel()
         (raiseEverywhere, generationRaised) = (nil, nil)
         catchUp?.stop()
+        if let detector { detector.assumeIsolated { $0.stop() } }
+        detector = nil
         transport.close()
     }
 
@@ -155,6 +162,8 @@ public final class Replication: TransportReceiver {
             case .keyPageReply: try receiveKeyPageReply(header, payload, peer)
             case .generationsQuery, .generationsRaise: try serveGenerations(header, payload, peer)
             case .generationsReply: try receiveGenerations(header, payload, peer)
+            case .failureProbe, .failureReply, .failureIndirectProbe, .failureView:
+                tellDetector(.received(peer.node, try FailureMessage(header.kind, payload)))
             case .catchUpStates: try catchUp?.receiveStates(payload, peer)
             case .catchUpPage: try catchUp?.serve(header, payload, peer)
             case .catchUpPageReply: try catchUp?.receiveReply(header, payload, peer)
@@ -190,6 +199,7 @@ public final class Replication: TransportReceiver {
         let former = incarnations.updateValue(peer.incarnation, forKey: peer.node)
         if let former, former != peer.incarnation { distrust(peer.node) }
         openNodes.insert(peer.node)
+        tellDetector(.linkOpened(peer.node, incarnation: peer.incarnation))
         tellGenerations(peer.node)
         catchUp?.receive(.linkOpened(peer.node, incarnation: peer.incarnation))
     }
@@ -216,6 +226,7 @@ public final class Replication: TransportReceiver {
         linkChanges[peer.node] = loop.now
         counters.openLinks.subtract(1, ordering: .relaxed)
         openNodes.remove(peer.node)
+        tellDetector(.linkClosed(peer.node))
         writes.forEach { _, round in tell(round, sentTo: peer.node) { .lost($0) } }
         giveUpReads(askedOf: peer.node)
         reads.forEach { id, read in
