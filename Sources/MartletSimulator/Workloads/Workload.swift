@@ -89,12 +89,17 @@ public final class Workload {
         .nanoseconds(Int64(Double(settings.thinkTime.inNanoseconds) * 2 * random.fraction()))
     }
 
-    /// One read of every key, for the end.
+    /// A write of its own value, whenever it is asked for: one that was refused is never sent again.
+    func lastWrite() -> (action: History.Action, keys: [History.Key]) {
+        (.set(nextValue(), expiry: nil), [History.Key(.plain, 0)])
+    }
+
+    /// A write, and one read of every key, for the end.
     func readsOfAll() -> [(action: History.Action, keys: [History.Key])] {
         let single = [History.Key.Family.plain, .expiring, .counter].flatMap { family in
             (0..<settings.keys).map { (action: History.Action.get, keys: [History.Key(family, $0)]) }
         }
-        return [(.set(nextValue(), expiry: nil), [History.Key(.plain, 0)])] + single
+        return [lastWrite()] + single
             + (0..<6).map { (.getTogether, Self.group($0)) }
             + (0..<(settings.hasSiblings ? Self.siblingKeys : 0)).map { (.getSiblings, [History.Key(.sibling, $0)]) }
     }
