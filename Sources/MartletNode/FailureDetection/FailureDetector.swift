@@ -37,7 +37,9 @@ actor FailureDetector {
             if let node = perform(action) { unsent.append(node) }
         }
         // That a link takes nothing is news of its own.
-        for node in unsent { for action in machine.receive(.unsent(node), now: loop.now.nanoseconds) { _ = perform(action) } }
+        for node in unsent {
+            for action in machine.receive(.unsent(node), now: loop.now.nanoseconds) { _ = perform(action) }
+        }
         schedule()
     }
 
