@@ -78,6 +78,11 @@ public final class SimulatedTransport: Transport {
 
     func opened(_ end: SimulatedLinkEnd) {
         guard !isClosed else { return }
+        // The news that a link broke may travel longer than the next one takes: no link opens before the last is closed.
+        if end.isPrimary, let former = primaries[end.session.node], former !== end {
+            former.isOpen = false
+            lost(former, StreamError("another link took its place"))
+        }
         if end.isPrimary { primaries[end.session.node] = end } else { secondaries[end.session] = end }
         receiver?.linkOpened(end.session)
     }
