@@ -101,11 +101,14 @@ extension ReplicaCoordinator {
                 try replication.read(storedKey: copy, in: keyspace, level: level) { answer, read in
                     guard case .noQuorum(let answers, let needed) = answer else {
                         var answered: [String] = []
+                        var isOwnAmong = false
                         if case .value(_, let receipt) = answer {
                             answered = replication.names(of: receipt.owners, storedKey: copy, keyspace: keyspace)
+                            isOwnAmong = read.places.own.map(receipt.owners.contains) ?? false
                         }
                         var record = RecordCopy(storedKey: copy, record: read.source)
-                        record.needsBirth = read.isOwnDamaged
+                        // What others hold may lack this node's last dots, which must not be used again.
+                        record.needsBirth = read.isOwnDamaged || !isOwnAmong
                         return continuation.resume(
                             returning: .success(ReplicatedRecord(record: record, answered: answered)))
                     }

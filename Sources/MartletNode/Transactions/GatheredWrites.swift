@@ -7,7 +7,7 @@ public struct RecordCopy: Sendable {
     var record: [UInt8]?
     /// Too few owners hold it intact: what it says is no answer, but a write may stand in its place.
     var isDamaged = false
-    /// This node's own record is not intact: what it minted for the key before is not known.
+    /// This node's own record is not intact, or not part of it: what it minted for the key before is not known.
     var needsBirth = false
 }
 
