@@ -92,14 +92,15 @@ extension Replication {
                 return
             }
             // What a power failure could still take back is shown to nobody: it is read now and told once it is safe.
-            // If it fails, what was there before is read anew.
+            // If it fails, others are to be asked.
             var answers = ByteBuffer()
             append(read, storedKeys, to: &answers)
             let told = answers.copy()
             whenDone(commit) { [self] error in
-                guard error == nil else { return serve(read, storedKeys, request, peer) }
                 _ = transport.reply(to: peer, header(.replicaReadReply, request)) { buffer in
-                    withBytes(of: told) { buffer.append($0) }
+                    guard error != nil else { return withBytes(of: told) { buffer.append($0) } }
+                    ReplicaReadReply.begin(count: storedKeys.count, in: &buffer)
+                    for _ in storedKeys { ReplicaReadReply.append(.refused(.closed), to: &buffer) }
                 }
             }
         }
@@ -115,8 +116,8 @@ extension Replication {
             let commit = pendingCommit(of: [storedKey])
             let (reply, record) = answer(storedKey)
             guard commit > 0 else { return body(reply, record) }
-            whenDone(commit) { [self] error in
-                if error == nil { body(reply, record) } else { answerWhenSafe(storedKey, body) }
+            whenDone(commit) { error in
+                if error == nil { body(reply, record) } else { body(.refused(.closed), nil) }
             }
         }
     }

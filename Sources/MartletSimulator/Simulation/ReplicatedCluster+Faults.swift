@@ -122,7 +122,8 @@ extension ReplicatedCluster {
         }
         injector.register(.bitFlip) { [self] fault in
             let node = node(fault)
-            guard !node.storage.disk.isVolatile, node.disk.flipBit() != nil else { return nil }
+            guard !node.storage.disk.isVolatile, let key = node.disk.flipBit() else { return nil }
+            noteDamage(of: key)
             return {}
         }
     }

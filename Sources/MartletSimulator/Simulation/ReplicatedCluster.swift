@@ -115,6 +115,14 @@ public final class ReplicatedCluster: SimulatedCluster, @unchecked Sendable {  /
         losses.append(Evidence.Loss(from: MonotonicTime(nanoseconds: 0), at: executor.now, slots: slots))
     }
 
+    /// With W=1 what is damaged may be all that there was of a write.
+    func noteDamage(of key: [UInt8]) {
+        guard choices.write == 1 else { return }
+        let slot = Int(withBytes(of: key) { Slot.of($0) })
+        losses.append(
+            Evidence.Loss(from: MonotonicTime(nanoseconds: 0), at: executor.now, slots: [slot..<slot + 1]))
+    }
+
     // MARK: The calendars
 
     /// Notes how far the calendars may be read wrong; called before and after each change.
