@@ -78,7 +78,8 @@ public final class SimulatedTransport: Transport {
 
     func opened(_ end: SimulatedLinkEnd) {
         guard !isClosed else { return }
-        // The news that a link broke may travel longer than the next one takes: no link opens before the last is closed.
+        // The news that a link broke may travel longer than the next one takes: no link opens before the last is
+        // closed.
         if end.isPrimary, let former = primaries[end.session.node], former !== end {
             former.isOpen = false
             lost(former, StreamError("another link took its place"))
