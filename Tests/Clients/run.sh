@@ -19,7 +19,7 @@ check() { # NAME EXPECTED ACTUAL
 }
 
 start() { # FILE [NODES]
-    ./martlet launch "$1" --data "$work/data" >"$work/out" 2>"$work/log" &
+    ./martlet launch "$1" --data "$work/data-$(basename "$1" .yaml)" >"$work/out" 2>"$work/log" &
     node=$!
     for _ in $(seq 200); do
         [ "$(grep -c '^ready ' "$work/out")" = "${2:-1}" ] && return
@@ -37,7 +37,7 @@ finish() {
     node=
 }
 
-port=$((20000 + RANDOM % 10000))
+port=$((4000 + RANDOM % 7000))  # also plus 20000 below the ports that the system gives out
 for backend in memory lmdb rocksdb; do
     file="$work/$backend.yaml"
     printf 'cluster: clients\nnodes:\n  - name: %s\n    listen: 127.0.0.1:%s\n    storage:\n      backend: %s\n' \
