@@ -28,7 +28,7 @@ final class ReadRound {
     let id: UInt64
     let begun: MonotonicTime
     var entries: [Entry] = []
-    var targets: [WriteRound.Target] = []
+    var targets: [RoundTarget] = []
     var bytes = ByteBuffer()
     var open = 0
 
@@ -99,12 +99,7 @@ extension Replication {
                 command: middle..<round.bytes.count, waiter: waiter, ticket: ticket))
         round.open += 1
         for position in plan.asked {
-            let node = plan.places.nodes[position]
-            if let at = round.targets.firstIndex(where: { $0.node == node }) {
-                round.targets[at].entries.append(index)
-            } else {
-                round.targets.append(WriteRound.Target(node: node, entries: [index]))
-            }
+            round.targets.add(index, for: plan.places.nodes[position])
         }
         if round.entries.count >= Self.roundEntries { sendConfirmations() }
     }
@@ -130,8 +125,9 @@ extension Replication {
     func receiveConfirmation(
         _ round: ReadRound, _ reply: ReplicaReadReply, _ payload: RawSpan, _ peer: PeerSession
     ) throws(ByteCursor.Malformed) {
-        guard let target = round.targets.first(where: { $0.node == peer.node }), target.entries.count == reply.count
-        else { throw ByteCursor.Malformed() }
+        guard let target = round.targets.first(of: peer.node), target.entries.count == reply.count else {
+            throw ByteCursor.Malformed()
+        }
         noteReads(reply.count, of: peer, since: round.begun)
         var entries = reply.entries()
         for index in target.entries {
@@ -175,7 +171,7 @@ extension Replication {
     /// Gives up what a node was asked and has not answered, or whose answer is not to be trusted any more.
     func giveUpReads(askedOf node: UInt32) {
         confirmations.forEach { _, round in
-            if let target = round.targets.first(where: { $0.node == node }) { giveUp(round, target.entries) }
+            if let target = round.targets.first(of: node) { giveUp(round, target.entries) }
         }
     }
 

@@ -23,17 +23,11 @@ final class WriteRound {
         var isTakenHere: Bool
     }
 
-    /// An owner that is sent a message, and which entries it carries.
-    struct Target {
-        let node: UInt32
-        var entries: [Int] = []
-    }
-
     let id: UInt64
     let durability: Durability
     let begun: MonotonicTime
     var entries: [Entry] = []
-    var targets: [Target] = []
+    var targets: [RoundTarget] = []
     var bytes = ByteBuffer()
     /// Of what this node's replica took.
     var commit: UInt64 = 0
@@ -44,14 +38,26 @@ final class WriteRound {
         self.durability = durability
         self.begun = begun
     }
+}
 
-    func target(_ node: UInt32, _ entry: Int) {
-        if let at = targets.firstIndex(where: { $0.node == node }) {
-            targets[at].entries.append(entry)
+/// An owner that is sent a round's message, and which of the round's entries that carries.
+struct RoundTarget {
+    let node: UInt32
+    var entries: [Int] = []
+}
+
+extension [RoundTarget] {
+    /// Has a node's message carry one entry more.
+    mutating func add(_ entry: Int, for node: UInt32) {
+        if let at = firstIndex(where: { $0.node == node }) {
+            self[at].entries.append(entry)
         } else {
-            targets.append(Target(node: node, entries: [entry]))
+            append(RoundTarget(node: node, entries: [entry]))
         }
     }
+
+    /// What a node was sent; nil if that is nothing.
+    func first(of node: UInt32) -> RoundTarget? { first { $0.node == node } }
 }
 
 /// A write on its way to the owners of its key, before it is known whether enough can be reached.
@@ -106,7 +112,7 @@ extension Replication {
                 place: start..<round.bytes.count, waiter: waiter, ticket: ticket, isTakenHere: commit != nil))
         round.unfinished += 1
         for position in plan.step.send where position != plan.places.own {
-            round.target(plan.places.nodes[position], index)
+            round.targets.add(index, for: plan.places.nodes[position])
         }
         if let commit {
             round.commit = max(round.commit, commit)
@@ -159,7 +165,7 @@ extension Replication {
         }
     }
 
-    private func send(_ round: WriteRound, _ target: WriteRound.Target) {
+    private func send(_ round: WriteRound, _ target: RoundTarget) {
         let isSent = transport.send(to: target.node, header(.replicaWrite, round.id)) { buffer in
             ReplicaWrite.begin(
                 .owner, durability: round.durability.asReplicaDurability, count: target.entries.count, in: &buffer)
@@ -204,7 +210,7 @@ extension Replication {
 
     /// Tells the entries that a node was sent.
     func tell(_ round: WriteRound, sentTo node: UInt32, _ event: (Int) -> WriteEvent) {
-        guard let target = round.targets.first(where: { $0.node == node }) else { return }
+        guard let target = round.targets.first(of: node) else { return }
         for index in target.entries {
             if let position = round.entries[index].places.position(of: node) { tell(round, index, event(position)) }
         }
@@ -216,9 +222,9 @@ extension Replication {
         let reply = try ReplicaWriteReply(payload)
         var outcomes = reply.outcomes()
         if let round = writes[header.request] {
-            guard let target = round.targets.first(where: { $0.node == peer.node }),
-                target.entries.count == reply.count
-            else { throw ByteCursor.Malformed() }
+            guard let target = round.targets.first(of: peer.node), target.entries.count == reply.count else {
+                throw ByteCursor.Malformed()
+            }
             latencies.noteWrites(reply.count, of: peer.node, took: loop.now.since(round.begun))
             for index in target.entries {
                 guard let outcome = try outcomes.next(of: payload) else { return }
