@@ -21,7 +21,7 @@ public struct Setting: Sendable {
         case address
         /// How many replicas have to answer.
         case level
-        /// How many replicas there are: a number, or a mapping of data centers to numbers, which is read apart.
+        /// How many replicas each data center has: a mapping, which is read apart.
         case replicas
     }
     public var name: String
@@ -66,7 +66,7 @@ public struct Setting: Sendable {
         case .address: "HOST:PORT with a numeric address that other nodes can reach, as in 127.0.0.1:17001"
         case .level: "one, quorum, all, local_quorum, each_quorum or a number from 1 to n"
         case .replicas:
-            "a whole number from 1 to \(Placement.maximumReplicas), or one for each data center, as in {east: 2, west: 1}"
+            "a whole number from 1 to \(Placement.maximumReplicas) for each data center, as in {east: 2, west: 1}"
         }
     }
 
@@ -96,8 +96,7 @@ public struct Setting: Sendable {
             return SocketAddress(text).flatMap { $0.isNumeric && !$0.isUnspecified ? .text(text) : nil }
         case .level:
             return Self.level(text).map { .text($0.name) }
-        case .replicas:
-            return Int(text).flatMap { (1...Placement.maximumReplicas).contains($0) ? .number($0) : nil }
+        case .replicas: return nil
         }
     }
 }

@@ -67,8 +67,11 @@ public enum Settings {
             "id", .integer(0...15), default: "its place in the list",
             "The number that SELECT takes and that stored keys carry; never used again."),
         Setting(
-            "n", .replicas, default: "3, or the number of nodes where it is smaller",
-            "Replicas of a key, in all or in each data center."),
+            "n", .integer(1...Placement.maximumReplicas), default: "3, or the number of nodes where it is smaller",
+            "Replicas of a key, spread over data centers and racks as far as there are any."),
+        Setting(
+            "replicas", .replicas, default: "n",
+            "In the place of n: replicas of a key in each data center that is to have any."),
         Setting("r", .level, default: "quorum", "Replicas that a read waits for unless the client says otherwise."),
         Setting("w", .level, default: "quorum", "Replicas that a write waits for unless the client says otherwise."),
         Setting(

@@ -68,7 +68,8 @@ import Testing
                 cluster.signal("rocksdb", SIGSTOP)
                 report = try await cluster.inquiry.status().report
                 #expect(report.code == ExitCode.quorumNotMet)
-                #expect(report.lines[1].contains("reads need 2 of 3 owners, which 64 of 64 partitions do not have"))
+                let short = "reads by quorum need more owners than are left of 64 of 64 partitions"
+                #expect(report.lines[1].contains(short))
                 cluster.signal("lmdb", SIGCONT)
                 cluster.signal("rocksdb", SIGCONT)
                 #expect(await cluster.isWell())

@@ -132,7 +132,7 @@ import Testing
             "f:5: nodes[0].storage.ink: 'red': one of black, blue"),
     ]
 
-    static let replicas = "a whole number from 1 to 64, or one for each data center, as in {east: 2, west: 1}"
+    static let replicas = "a whole number from 1 to 64"
     static let level = "one, quorum, all, local_quorum, each_quorum or a number from 1 to n"
 
     static let quorums = [

@@ -37,7 +37,7 @@ import Testing
         let cluster = try Self.parse(
             Self.file(
                 "data_center: east", "data_center: east", "data_center: west",
-                keyspace: "n: {west: 1, east: 2}, r: local_quorum, w: 2, sloppy: false, conflicts: siblings"))
+                keyspace: "replicas: {west: 1, east: 2}, r: local_quorum, w: 2, sloppy: false, conflicts: siblings"))
         let keyspace = cluster.keyspaces[0].definition
         #expect(keyspace.placement.canonical == .perDataCenter([.init("east", 2), .init("west", 1)]))
         #expect(keyspace.reads == .localQuorum && keyspace.writes == .count(2))
@@ -96,13 +96,13 @@ import Testing
             file("", "", keyspace: "r: 3, w: each_quorum"),
             "f:6: keyspaces[0].r: '3': reads by 3 replicas: use 1 to 2"),
         .init(
-            file("data_center: east", "data_center: west", keyspace: "n: {north: 1}"),
-            "f:6: keyspaces[0].n: '1 in north': no node is in data center north: the nodes are in east, west"),
+            file("data_center: east", "data_center: west", keyspace: "replicas: {north: 1}"),
+            "f:6: keyspaces[0].replicas: '1 in north': no node is in data center north: the nodes are in east, west"),
         .init(
-            file("data_center: east", "data_center: west", keyspace: "n: {east: 0}"),
-            "f:6: keyspaces[0].n.east: '0': a whole number from 1 to 64"),
+            file("data_center: east", "data_center: west", keyspace: "replicas: {east: 0}"),
+            "f:6: keyspaces[0].replicas.east: '0': a whole number from 1 to 64"),
         .init(
-            file("data_center: east", "data_center: west", keyspace: "n: {east: 1}, w: local_quorum"),
+            file("data_center: east", "data_center: west", keyspace: "replicas: {east: 1}, w: local_quorum"),
             "f:6: keyspaces[0].w: 'local_quorum': a level that every node can meet: in data center west there is no "
                 + "replica of some keys"),
         .init(

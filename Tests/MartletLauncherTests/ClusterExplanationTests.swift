@@ -41,7 +41,7 @@ import Testing
 
     @Test func failuresOfDataCenters() throws {
         let centers = ["east", "east", "east", "west", "west", "west"].map { "data_center: \($0)" }
-        let spread = "n: {east: 3, west: 3}, sloppy: false"
+        let spread = "replicas: {east: 3, west: 3}, sloppy: false"
         #expect(
             try keyspaceLine(centers, spread + ", r: local_quorum, w: each_quorum").hasSuffix(
                 "reads go on with any 1 node, or any data center down; writes go on with any 1 node down"))

@@ -65,7 +65,7 @@ import Testing
         #expect(report.code == ExitCode.quorumNotMet)
         #expect(
             report.lines[1]
-                == "WRONG: keyspace default: reads need 2 of 3 owners, which 8 of 8 partitions do not have")
+                == "WRONG: keyspace default: reads by quorum need more owners than are left of 8 of 8 partitions")
     }
 
     @Test func nodesTellOfTheirTroubles() {

@@ -126,6 +126,7 @@ import Testing
 
     static func run(
         seed: UInt64, policy: ConflictPolicy = .latest, _ storages: [ThreeNodes.Storage]? = nil,
+        _ prepare: (ThreeNodes) -> Void = { _ in },
         _ play: @escaping @Sendable (ThreeNodes, @escaping Expect) async -> Void
     ) -> Notes {
         let executor = SimulationExecutor(seed: seed)
@@ -133,6 +134,7 @@ import Testing
         let usual = Array(repeating: seed % 2 == 0 ? .memory : ThreeNodes.Storage.disk(.always), count: 3)
         let world = ThreeNodes(executor, storages ?? usual)
         world.policy = policy
+        prepare(world)
         world.host.environment.spawn("test") {
             await world.start()
             await play(world) { reply, prefix, what in

@@ -7,7 +7,8 @@ import Testing
 
 @testable import MartletSimulator
 
-/// Three nodes joined by messages, and clients of another host. Disks, clocks and marks outlive the processes.
+/// Three nodes, or as many as it is given, joined by messages, and clients of another host. Disks, clocks and marks
+/// outlive the processes.
 final class ThreeNodes: @unchecked Sendable {  // confined to the simulation's thread
     /// What a node keeps its data on.
     enum Storage: Sendable {
@@ -21,15 +22,20 @@ final class ThreeNodes: @unchecked Sendable {  // confined to the simulation's t
     private let network: SimulatedNetwork
     private let storages: [Storage]
     private var disks: [SimulatedDisk?] = []
-    private let served = (0..<3).map { _ in ServedMark.inMemory() }
-    private var worlds: [SimulatedEnvironment?] = [nil, nil, nil]
-    private(set) var nodes: [Node?] = [nil, nil, nil]
+    private let served: [ServedMark]
+    private var worlds: [SimulatedEnvironment?]
+    private(set) var nodes: [Node?]
     private var clients: [(node: Int, port: UInt16, client: OneCall, isFree: Bool)] = []
     /// Of each node; set before the start.
     var workers = 1
     /// For planted bugs.
     var settings = CatchUpSettings()
     var policy = ConflictPolicy.latest
+    /// Who the nodes are, and how many of them hold a key. Set before the start.
+    var members: [Member]
+    var placement = Placement.count(3)
+    /// What commands need that do not say otherwise.
+    var level = ConsistencyLevel.quorum
 
     convenience init(_ executor: SimulationExecutor, isVolatile: Bool) {
         self.init(executor, Array(repeating: isVolatile ? .memory : .disk(.always), count: 3))
@@ -38,6 +44,10 @@ final class ThreeNodes: @unchecked Sendable {  // confined to the simulation's t
     init(_ executor: SimulationExecutor, _ storages: [Storage]) {
         self.executor = executor
         self.storages = storages
+        served = storages.map { _ in ServedMark.inMemory() }
+        worlds = storages.map { _ in nil }
+        nodes = storages.map { _ in nil }
+        members = storages.indices.map { Member(id: UInt32($0 + 1), name: "n\($0 + 1)") }
         network = SimulatedNetwork(executor)
         messages = MessageNetwork(executor)
         host = SimulatedEnvironment.make(on: executor, network: network, workers: 1)
@@ -56,7 +66,7 @@ final class ThreeNodes: @unchecked Sendable {  // confined to the simulation's t
     }
 
     func start() async {
-        for node in 0..<3 { await start(node) }
+        for node in storages.indices { await start(node) }
         await pause(.seconds(1))  // until all links are open and all that is empty is founded
     }
 
@@ -74,8 +84,7 @@ final class ThreeNodes: @unchecked Sendable {  // confined to the simulation's t
 
     private func run(_ index: Int, _ world: SimulatedEnvironment) async {
         do {
-            let members = (1...3).map { Member(id: UInt32($0), name: "n\($0)") }
-            let ring = try Ring(members: members, placement: .count(3))
+            let ring = try Ring(members: members, placement: placement)
             var durability = Durability.none
             if case .disk(let asked) = storages[index] { durability = asked }
             var settings = NodeSettings(cluster: "sim", name: "n\(index + 1)", durability: durability)
@@ -89,12 +98,13 @@ final class ThreeNodes: @unchecked Sendable {  // confined to the simulation's t
             for (worker, loop) in world.loops.enumerated() {
                 let transport = messages.makeTransport(
                     node: UInt32(index + 1), incarnation: node.incarnation, worker: worker, of: workers, on: loop)
-                for peer in UInt32(1)...3 where peer != UInt32(index + 1) { transport.connect(to: peer) }
+                for peer in members.map(\.id) where peer != UInt32(index + 1) { transport.connect(to: peer) }
                 transports.append(Confined(transport, on: loop))
             }
             await node.start()
-            var keyspace = ClusterMembership.Keyspace(ring: ring)
+            var keyspace = ClusterMembership.Keyspace(ring: ring, node: UInt32(index + 1))
             keyspace.policy = policy
+            (keyspace.read, keyspace.write) = (level, level)
             var membership = ClusterMembership(epoch: 1, node: UInt32(index + 1), keyspaces: [keyspace])
             membership.members = members.map(member)
             await node.join(membership, over: transports)
@@ -127,6 +137,14 @@ final class ThreeNodes: @unchecked Sendable {  // confined to the simulation's t
 
     /// Gives a node that is down another disk, with nothing on it.
     func wipe(_ node: Int) { disks[node] = SimulatedDisk(SimulatedDisk.Settings(readsMayBlock: true), on: executor) }
+
+    /// Takes away the links between some nodes and the others, until ``heal()``.
+    func separate(_ nodes: Range<Int>) {
+        let others = storages.indices.filter { !nodes.contains($0) }
+        messages.faults.partition(nodes.map { UInt32($0 + 1) }, from: others.map { UInt32($0 + 1) })
+    }
+
+    func heal() { messages.faults.heal() }
 
     /// Has a node do nothing more; its links stay open.
     func freeze(_ node: Int) { worlds[node]?.process.pause() }

@@ -19,7 +19,7 @@ extension ClusterReader {
             keyspace.definition.name = ""
             refuseConsistent(&reader)
             let hasReplicas = placement(&reader, into: &keyspace.definition)
-            for setting in Settings.keyspace where !["n", "mode"].contains(setting.name) {
+            for setting in Settings.keyspace where !["n", "replicas", "mode"].contains(setting.name) {
                 Self.read(setting, from: &reader, into: &keyspace)
             }
             if keyspace.name.isEmpty, reader.node("name") == nil { reader.fault("name", "", "missing: a name") }
@@ -73,17 +73,27 @@ extension ClusterReader {
             "available: consistent keyspaces, linearizable and refusing without a majority, come with a later release")
     }
 
-    /// Reads `n`; false if it is not known after that.
+    /// Reads `n` or `replicas`; false if it is not known after that.
     private func placement(_ reader: inout MappingReader, into definition: inout KeyspaceDefinition) -> Bool {
-        guard let node = reader.node("n"), let setting = Settings.keyspace.first(where: { $0.name == "n" }) else {
+        if let node = reader.node("replicas") { return centers(node, &reader, into: &definition) }
+        guard reader.node("n") != nil, let setting = Settings.keyspace.first(where: { $0.name == "n" }) else {
             return true
         }
-        guard let pairs = node.pairs else {
-            let count = reader.number(setting)
-            if let count { definition.placement = .count(count) }
-            return count != nil
+        let count = reader.number(setting)
+        if let count { definition.placement = .count(count) }
+        return count != nil
+    }
+
+    private func centers(
+        _ node: YAMLNode, _ reader: inout MappingReader, into definition: inout KeyspaceDefinition
+    ) -> Bool {
+        if let count = reader.node("n") {
+            reader.fault("n", count.shown, "either n, replicas in all, or replicas, those of each data center")
         }
-        if pairs.isEmpty { reader.fault("n", "an empty mapping", setting.allowed) }
+        guard let pairs = node.pairs, !pairs.isEmpty else {
+            reader.fault("replicas", node.shown, "a number for each data center, such as {east: 2, west: 1}")
+            return false
+        }
         var centers: [Placement.CenterReplicas] = []
         for pair in pairs {
             let (key, value) = (pair.key, pair.value)
@@ -91,11 +101,11 @@ extension ClusterReader {
                 centers.append(.init(key.text ?? "", count))
             } else {
                 let allowed = "a whole number from 1 to \(Placement.maximumReplicas)"
-                reader.note([Fault(file, value.line, reader.full("n.\(key.text ?? "")"), value.shown, allowed)])
+                reader.note([Fault(file, value.line, reader.full("replicas.\(key.text ?? "")"), value.shown, allowed)])
             }
         }
         definition.placement = .perDataCenter(centers)
-        return !pairs.isEmpty && centers.count == pairs.count
+        return centers.count == pairs.count
     }
 
     /// Asks the ring whether the nodes can hold so many replicas, and whether so many can answer.
@@ -115,7 +125,8 @@ extension ClusterReader {
             }
         }
         if let sentence = refusal(.quorum, .quorum) {
-            reader.fault("n", definition.placement.text, sentence)
+            let name = reader.node("replicas") == nil ? "n" : "replicas"
+            reader.fault(name, definition.placement.text, sentence)
             return
         }
         for (name, level) in [("r", definition.reads), ("w", definition.writes)] {

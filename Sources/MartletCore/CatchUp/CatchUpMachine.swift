@@ -184,7 +184,7 @@ public struct CatchUpMachine: Sendable {
         guard needs[unit] else { return }
         let others = units[unit].others.count
         let needed = settings.plantedNeed.map { min($0, others) } ?? units[unit].needed
-        let isSound = sound[unit].count >= needed && others > 0
+        let isSound = others > 0 && sound[unit].intersection(units[unit].counted).count >= needed
         guard isSound || merged[unit].count == others || settings.plantedNeed.map({ merged[unit].count >= $0 }) == true
         else { return }
         needs[unit] = false

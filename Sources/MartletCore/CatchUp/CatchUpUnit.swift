@@ -7,13 +7,18 @@ public struct CatchUpUnit: Hashable, Sendable {
     public var others: [UInt32]
     /// From how many of them it has to be merged before this replica's not knowing proves anything: N-W+1, so that
     /// one at least of any W that acknowledged a write is among them, this one's loss notwithstanding; or all.
+    ///
+    /// Where W is met within data centers, N and W are those of the data center of this replica.
     public var needed: Int
+    /// Which of ``others``, by position, count for ``needed``.
+    public var counted: PositionSet
 
-    public init(keyspace: Int, slots: Range<Int>, others: [UInt32], needed: Int) {
+    public init(keyspace: Int, slots: Range<Int>, others: [UInt32], needed: Int, counted: PositionSet? = nil) {
         self.keyspace = keyspace
         self.slots = slots
         self.others = others
         self.needed = needed
+        self.counted = counted ?? PositionSet(0..<others.count)
     }
 }
 
@@ -31,19 +36,32 @@ extension CatchUpUnit {
         guard let own = ring.index(ofNode: node) else { return [] }
         let count = max(ring.partitions, arcs)
         let width = Slot.count / count
-        let placement = ReplicaPlacement(owners: ring.replicas, count: ring.replicas)
-        // A level that names what no owners can meet is refused to clients: then all have to be heard.
-        let acknowledgements = (try? Quorum(write, in: placement))?.needed ?? 1
-        let needed = min(ring.replicas - 1, max(1, ring.replicas - acknowledgements + 1))
+        let centers = Set(ring.members.map(\.dataCenter)).sorted()
+        let isLocal = centers.count > 1 && [.localQuorum, .eachQuorum].contains(write)
         return (0..<count).compactMap { index -> CatchUpUnit? in
             let slots = index * width..<(index + 1) * width
             let partition = ring.partition(ofSlot: UInt16(slots.lowerBound))
             guard slots.lowerBound * arcs / Slot.count % workers == worker,
                 ring.place(of: own, inPartition: partition) != nil
             else { return nil }
-            let others = ring.owners(ofPartition: partition).filter { $0 != own }.map { ring.members[$0].id }
-            return CatchUpUnit(keyspace: keyspace, slots: slots, others: others, needed: needed)
+            let others = ring.owners(ofPartition: partition).filter { $0 != own }
+            let center = ring.members[own].dataCenter
+            var counted = PositionSet()
+            for (position, other) in others.enumerated() where !isLocal || ring.members[other].dataCenter == center {
+                counted.insert(position)
+            }
+            let needed = Self.needed(owners: counted.count + 1, write: isLocal ? .quorum : write)
+            // The only replica of its data center has nobody who must know what it lost: any other is asked.
+            return CatchUpUnit(
+                keyspace: keyspace, slots: slots, others: others.map { ring.members[$0].id }, needed: needed,
+                counted: counted.isEmpty ? nil : counted)
         }
+    }
+
+    private static func needed(owners: Int, write: ConsistencyLevel) -> Int {
+        // A level that names what no owners can meet is refused to clients: then all have to be heard.
+        let acknowledged = (try? Quorum(write, in: ReplicaPlacement(owners: owners, count: owners)))?.needed ?? 1
+        return max(1, min(owners - 1, owners - acknowledged + 1))
     }
 }
 

@@ -47,7 +47,8 @@ public struct Quorum: Hashable, Sendable {
         self.init(first: Part(scope: PositionSet(mask: .max), needed: needed))
     }
 
-    init(first: Part, others: [Part]? = nil) {
+    /// So many of one set of positions, and of each of `others`.
+    public init(first: Part, others: [Part]? = nil) {
         self.first = first
         self.others = others
     }

@@ -80,6 +80,15 @@ public struct Ring: Hashable, Sendable {
         return nil
     }
 
+    /// The positions of a partition's owners that lie in each of some data centers, in the order of `names`. O(N).
+    public func dataCenters(ofPartition partition: Int, among names: [String]) -> [PositionSet] {
+        var centers = [PositionSet](repeating: PositionSet(), count: names.count)
+        for (position, owner) in owners(ofPartition: partition).enumerated() {
+            if let center = names.firstIndex(of: members[owner].dataCenter) { centers[center].insert(position) }
+        }
+        return centers
+    }
+
     /// The first ``depth`` nodes of the preference list after the owners. O(1), without an allocation.
     @inlinable
     public func fallbacks(ofPartition partition: Int) -> NodeList {

@@ -33,24 +33,50 @@ struct ClusterStatus: Sendable {
         guard let keyspaces = answers.first?.keyspaces else { return [] }
         var faults: [String] = []
         for (keyspace, ring) in zip(keyspaces, rings) {
-            for (what, level) in [("reads", keyspace.read), ("writes", keyspace.write)] {
-                let needed = Self.needed(level, of: Int(keyspace.replicas))
-                let short = ring.ranges.filter { range in range.owners.count { !silent.contains($0) } < needed }
-                let partitions = short.reduce(0) { $0 + $1.slots.count / ring.width }
-                guard partitions > 0 else { continue }
-                faults.append(
-                    "keyspace \(keyspace.name): \(what) need \(needed) of \(keyspace.replicas) owners, which "
-                        + "\(partitions) of \(ring.partitions) partitions do not have")
+            for (what, name) in [("reads", keyspace.read), ("writes", keyspace.write)] {
+                guard let level = try? ConsistencyLevel(parsing: name) else { continue }
+                for center in standpoints(level) {
+                    let short = ring.ranges.filter { !isMet(level, askedFrom: center, by: $0.owners) }
+                    let partitions = short.reduce(0) { $0 + $1.slots.count / ring.width }
+                    guard partitions > 0 else { continue }
+                    faults.append(
+                        "keyspace \(keyspace.name): \(what) by \(name)\(center.isEmpty ? "" : " in \(center)") need more "
+                            + "owners than are left of \(partitions) of \(ring.partitions) partitions")
+                }
             }
         }
         return faults
     }
 
-    private static func needed(_ level: String, of owners: Int) -> Int {
-        guard let level = try? ConsistencyLevel(parsing: level),
-            let quorum = try? Quorum(level, in: ReplicaPlacement(owners: owners, count: owners))
-        else { return 1 }
-        return quorum.needed
+    private var centers: [String] { Set(nodes.map(\.member.dataCenter)).sorted() }
+
+    /// The data centers that it matters to ask from: those with a node to ask.
+    private func standpoints(_ level: ConsistencyLevel) -> [String] {
+        guard level == .localQuorum, centers.count > 1 else { return [""] }
+        let silent = silent
+        return centers.filter { center in
+            nodes.contains { $0.member.dataCenter == center && !silent.contains($0.member.name) }
+        }
+    }
+
+    /// Whether those of some owners that answer are enough; so it is where none of them could ever be.
+    private func isMet(_ level: ConsistencyLevel, askedFrom center: String, by owners: [String]) -> Bool {
+        let (silent, centers) = (silent, centers)
+        var places = [PositionSet](repeating: PositionSet(), count: centers.count)
+        var answering = PositionSet()
+        for (position, owner) in owners.prefix(PositionSet.capacity).enumerated() {
+            if !silent.contains(owner) { answering.insert(position) }
+            guard let member = nodes.first(where: { $0.member.name == owner })?.member,
+                let place = centers.firstIndex(of: member.dataCenter)
+            else { continue }
+            places[place].insert(position)
+        }
+        guard !owners.isEmpty else { return true }
+        let count = min(owners.count, PositionSet.capacity)
+        let placement = ReplicaPlacement(
+            owners: count, count: count, centers: centers.count > 1 ? places : [],
+            localCenter: centers.count > 1 ? centers.firstIndex(of: center) : nil)
+        return (try? Quorum(level, in: placement))?.isMet(by: answering) ?? true
     }
 
     private var unreachable: [String] {

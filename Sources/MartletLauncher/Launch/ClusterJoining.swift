@@ -32,7 +32,7 @@ struct ClusterJoining {
     private func joining(of node: ClusterConfiguration.Node) -> NodeJoining? {
         guard cluster.nodes.count > 1 else { return nil }
         var membership = ClusterMembership(
-            epoch: topology.epoch, node: node.id, keyspaces: cluster.keyspaces.map(replication))
+            epoch: topology.epoch, node: node.id, keyspaces: cluster.keyspaces.map { replication(of: $0, at: node.id) })
         membership.members = cluster.nodes.sorted { $0.id < $1.id }.map { node in
             var member = ClusterMember(
                 node.member, clients: node.address, clusterClients: node.clusterAddresses, nodes: node.nodeAddress)
@@ -45,11 +45,13 @@ struct ClusterJoining {
         return joining
     }
 
-    private func replication(of keyspace: ClusterConfiguration.Keyspace) -> ClusterMembership.Keyspace {
+    private func replication(
+        of keyspace: ClusterConfiguration.Keyspace, at node: UInt32
+    ) -> ClusterMembership.Keyspace {
         guard let place = topology.place(ofKeyspace: keyspace.id) else {
             preconditionFailure("the topology was made of these keyspaces")
         }
-        var replication = ClusterMembership.Keyspace(ring: topology.ring(ofKeyspaceAt: place))
+        var replication = ClusterMembership.Keyspace(ring: topology.ring(ofKeyspaceAt: place), node: node)
         replication.policy = keyspace.definition.conflicts
         replication.read = keyspace.definition.reads
         replication.write = keyspace.definition.writes

@@ -18,10 +18,27 @@ public struct ClusterMembership: Sendable {
             let ring: Ring
             /// By partition the ids of its owners, the first owner first.
             let owners: [[UInt32]]
+            /// By partition, which of its owners share a data center; one for all where there is one data center.
+            let placements: [ReplicaPlacement]
+            /// By partition the owners in the coordinator's data center; all where there is one only.
+            let near: [PositionSet]
 
-            init(_ ring: Ring) {
+            init(_ ring: Ring, node: UInt32) {
                 self.ring = ring
                 owners = (0..<ring.partitions).map { ring.owners(ofPartition: $0).map { ring.members[$0].id } }
+                let names = Set(ring.members.map(\.dataCenter)).sorted()
+                guard names.count > 1 else {
+                    placements = [ReplicaPlacement(owners: ring.replicas, count: ring.replicas)]
+                    near = [PositionSet(0..<ring.replicas)]
+                    return
+                }
+                let local = ring.index(ofNode: node).flatMap { names.firstIndex(of: ring.members[$0].dataCenter) }
+                placements = (0..<ring.partitions).map { partition in
+                    let centers = ring.dataCenters(ofPartition: partition, among: names)
+                    return ReplicaPlacement(
+                        owners: ring.replicas, count: ring.replicas, centers: centers, localCenter: local)
+                }
+                near = placements.map { placement in local.map { placement.centers[$0] } ?? PositionSet() }
             }
         }
 
@@ -31,12 +48,26 @@ public struct ClusterMembership: Sendable {
         public var read = ConsistencyLevel.quorum
         public var write = ConsistencyLevel.quorum
 
-        public init(ring: Ring) { placing = Placing(ring) }
+        /// How the keys of a ring are placed, as its member `node` sees it.
+        public init(ring: Ring, node: UInt32) { placing = Placing(ring, node: node) }
 
         public var ring: Ring { placing.ring }
 
         /// The ids of a slot's owners, the first owner first.
         func owners(ofSlot slot: UInt16) -> [UInt32] { placing.owners[placing.ring.partition(ofSlot: slot)] }
+
+        /// What a level means for a slot's owners, asked by this node.
+        func quorum(_ level: ConsistencyLevel, ofSlot slot: UInt16) throws(ConsistencyFault) -> Quorum {
+            try Quorum(level, in: placing.placements[hasCenters ? placing.ring.partition(ofSlot: slot) : 0])
+        }
+
+        /// Whether the members are in more than one data center.
+        var hasCenters: Bool { placing.placements.count > 1 }
+
+        /// The positions of a slot's owners in this node's data center; all of them where there is one only.
+        func near(ofSlot slot: UInt16) -> PositionSet {
+            placing.near[hasCenters ? placing.ring.partition(ofSlot: slot) : 0]
+        }
     }
 
     public init(epoch: UInt64, node: UInt32, keyspaces: [Keyspace]) {

@@ -56,16 +56,15 @@ extension Replication {
         let settings = membership.keyspaces[keyspace]
         let places = ReplicaPlaces(of: slot, in: settings, node: membership.node)
         guard let own = places.own, catchUp?.machine.isCaughtUp(slot: slot, keyspace: keyspace) != false,
-            let quorum = try? Quorum(
-                level ?? settings.read, in: ReplicaPlacement(owners: places.nodes.count, count: places.nodes.count)),
-            quorum.others == nil
+            let quorum = try? settings.quorum(level ?? settings.read, ofSlot: slot), quorum.others == nil
         else { return nil }
         var asked = PositionSet()
-        let reachable = reachable(places)
+        let reachable = reachable(places).intersection(quorum.first.scope)
         var left = quorum.needed - 1
-        // Those that answer first, the others if they are needed.
+        // Those that answer first, and of them the near ones; the others if they are needed.
         let answering = avoidedNodes.isEmpty ? reachable : answering(reachable, places)
-        for candidates in [answering, reachable.subtracting(answering)] where left > 0 {
+        let near = settings.hasCenters ? answering.intersection(settings.near(ofSlot: slot)) : answering
+        for candidates in [near, answering.subtracting(near), reachable.subtracting(answering)] where left > 0 {
             for step in 1..<max(2, places.nodes.count) where left > 0 {
                 let position = (own + step) % places.nodes.count
                 guard candidates.contains(position), position != own else { continue }

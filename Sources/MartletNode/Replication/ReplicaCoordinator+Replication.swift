@@ -24,9 +24,12 @@ extension ReplicaCoordinator {
 
     /// The first live owner that is caught up for what writes, so that all agree on who that is; anybody for reads.
     ///
-    /// - Parameter refused: nodes that did not take the command.
+    /// - Parameters:
+    ///   - isNear: whether an owner in this node's data center comes first if there is one: where it does not matter
+    ///     who coordinates, or where a data center answers for itself.
+    ///   - refused: nodes that did not take the command.
     public func place(
-        of key: RawSpan, keyspace: Int, isWrite: Bool, without refused: Set<UInt32> = []
+        of key: RawSpan, keyspace: Int, isWrite: Bool, isNear: Bool, without refused: Set<UInt32> = []
     ) -> Place {
         guard let replication, isWrite else { return .here }
         let settings = replication.membership.keyspaces[keyspace]
@@ -36,6 +39,10 @@ extension ReplicaCoordinator {
         if !refused.isEmpty {
             for (position, node) in places.nodes.enumerated() where refused.contains(node) { fit.remove(position) }
         }
+        if isNear, settings.hasCenters {
+            let near = fit.intersection(settings.near(ofSlot: slot))
+            if !near.isEmpty { fit = near }
+        }
         let route = WriteRoute.readModifyWrite(
             owners: places.nodes.count, fit: fit, own: places.own, isSloppy: false)
         switch route {
@@ -43,6 +50,18 @@ extension ReplicaCoordinator {
         case .handOver(let position, _): return .node(places.nodes[position])
         case .nobody: return .nobody
         }
+    }
+
+    /// Whether a level, or the keyspace's own, is met within this node's data center.
+    public func isLocal(_ level: ConsistencyLevel?, keyspace: Int, isWrite: Bool) -> Bool {
+        guard let settings = replication?.membership.keyspaces[keyspace] else { return false }
+        return (level ?? (isWrite ? settings.write : settings.read)) == .localQuorum
+    }
+
+    /// Whether a key has an owner in this node's data center.
+    public func hasOwnerNear(_ key: RawSpan, keyspace: Int) -> Bool {
+        guard let settings = replication?.membership.keyspaces[keyspace] else { return true }
+        return !settings.near(ofSlot: Slot.of(key)).isEmpty
     }
 
     /// Whether this node may coordinate what another handed over: it is an owner, and caught up.

@@ -87,8 +87,11 @@ extension CatchUp {
             let unit = machine.unit(ofSlot: slot, keyspace: keyspace)
         else { return endHealing(key) }
         let places = ReplicaPlaces(of: slot, in: replication.membership.keyspaces[keyspace], node: machine.node)
-        var others = PositionSet(0..<places.nodes.count).subtracting(mute)
-        if let own = places.own { others.remove(own) }
+        var counted = PositionSet()
+        for position in machine.units[unit].counted {
+            if let place = places.position(of: machine.units[unit].others[position]) { counted.insert(place) }
+        }
+        let others = counted.subtracting(mute)
         let needed = min(machine.units[unit].needed, others.count)
         let isAtRisk = needed < machine.units[unit].needed
         guard needed > 0 else { return replace(key, with: nil, keyspace, isAtRisk: true) }

@@ -50,9 +50,10 @@ extension Replication {
         answered: @escaping (ReadAnswer, ReadInFlight) -> Void
     ) throws(ConsistencyFault) {
         let settings = membership.keyspaces[keyspace]
-        let owners = settings.ring.replicas
-        let quorum = try Quorum(level ?? settings.read, in: ReplicaPlacement(owners: owners, count: owners))
-        read(storedKey: storedKey, in: keyspace, quorum: quorum, among: PositionSet(0..<owners), answered: answered)
+        let slot = withBytes(of: storedKey) { $0.bigEndian(9, as: UInt16.self) }
+        let quorum = try settings.quorum(level ?? settings.read, ofSlot: slot)
+        let all = PositionSet(0..<settings.ring.replicas)
+        read(storedKey: storedKey, in: keyspace, quorum: quorum, among: all, answered: answered)
     }
 
     /// As ``read(storedKey:in:level:answered:)``, of some owners only.
@@ -69,6 +70,10 @@ extension Replication {
         let isOwnFit = catchUp?.machine.isCaughtUp(slot: slot, keyspace: keyspace) != false
         let reachable = reachable(places).intersection(positions)
         var preferred = avoidedNodes.isEmpty ? PositionSet() : answering(reachable, places)
+        if settings.hasCenters {
+            let near = settings.near(ofSlot: slot)
+            preferred = avoidedNodes.isEmpty ? near : preferred.intersection(near)
+        }
         if let own = places.own { if isOwnFit { preferred.insert(own) } else { preferred.remove(own) } }
         let step = operation.start(reachable: reachable, preferring: preferred)
         let read = ReadInFlight(

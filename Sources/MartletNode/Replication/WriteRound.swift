@@ -81,7 +81,7 @@ extension Replication {
         let settings = membership.keyspaces[keyspace]
         let places = ReplicaPlaces(of: slot, in: settings, node: membership.node)
         let owners = places.nodes.count
-        var quorum = try Quorum(level ?? settings.write, in: ReplicaPlacement(owners: owners, count: owners))
+        var quorum = try settings.quorum(level ?? settings.write, ofSlot: slot)
         if store.settings.plantedBugs.contains(.acknowledgesOneEarly) {
             quorum = Quorum(needed: max(1, quorum.needed - 1))
         }

@@ -31,8 +31,12 @@ extension ClientConnection: ReplyHolder {
         _ key: RawSpan, _ hash: UInt64, _ isWrite: Bool, _ input: RawSpan, _ call: Invocation,
         _ coordinator: isolated ReplicaCoordinator
     ) -> Bool {
-        guard door.node.coordinators.count == 1 || door.node.worker(of: key) == door.worker,
-            case .node(let node) = coordinator.place(of: key, keyspace: session.keyspace, isWrite: true),
+        let level = isWrite ? session.writeLevel : session.readLevel
+        let isLocal = coordinator.isLocal(level, keyspace: session.keyspace, isWrite: isWrite)
+        guard !isLocal || coordinator.hasOwnerNear(key, keyspace: session.keyspace),
+            door.node.coordinators.count == 1 || door.node.worker(of: key) == door.worker,
+            case .node(let node) = coordinator.place(
+                of: key, keyspace: session.keyspace, isWrite: true, isNear: true),
             !coordinator.owns(key, keyspace: session.keyspace), let replication = coordinator.replication
         else { return false }
         let command = ForwardedCommand(input, call, keyspace: session.keyspace)

@@ -88,8 +88,13 @@ struct ReplicatedCommand: Sendable {
         of keys: [[UInt8]], _ isWrite: Bool, _ coordinator: isolated ReplicaCoordinator, without refused: Set<UInt32>
     ) -> ReplicaCoordinator.Place {
         guard let key = keys.first else { return .here }
+        // What a data center answers for by itself, it also queues by itself.
+        let isNear = coordinator.isLocal(command.levels.write, keyspace: command.keyspace, isWrite: true)
         return withBytes(of: key) {
-            coordinator.place(of: $0, keyspace: command.keyspace, isWrite: isWrite, without: refused)
+            // Where there is nothing to ask the level is refused.
+            guard !isNear || coordinator.hasOwnerNear($0, keyspace: command.keyspace) else { return .here }
+            return coordinator.place(
+                of: $0, keyspace: command.keyspace, isWrite: isWrite, isNear: isNear, without: refused)
         }
     }
 

@@ -82,7 +82,7 @@ public final class ReplicatedCluster: SimulatedCluster, @unchecked Sendable {  /
     }
 
     func membership(of node: ReplicatedNode) -> ClusterMembership {
-        var keyspace = ClusterMembership.Keyspace(ring: node.isForeign ? foreignRing : ring)
+        var keyspace = ClusterMembership.Keyspace(ring: node.isForeign ? foreignRing : ring, node: node.id)
         keyspace.policy = choices.policy
         keyspace.read = .count(choices.read)
         keyspace.write = .count(choices.write)
