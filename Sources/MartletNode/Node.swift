@@ -85,6 +85,10 @@ public actor Node {
             for coordinator in all {
                 coordinator.loop.post { coordinator.assumeIsolated { $0.avoid(node, isAvoided) } }
             }
+        } setClock: { reference in
+            for coordinator in all {
+                coordinator.loop.post { coordinator.assumeIsolated { $0.setClock(reference) } }
+            }
         }
     }
 

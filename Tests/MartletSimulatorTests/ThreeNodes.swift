@@ -146,6 +146,11 @@ final class ThreeNodes: @unchecked Sendable {  // confined to the simulation's t
 
     func heal() { messages.faults.heal() }
 
+    /// Sets a node's calendar.
+    func jump(_ node: Int, by duration: Duration) {
+        worlds[node]?.clock.jump(microseconds: duration.inNanoseconds / 1000)
+    }
+
     /// Has a node do nothing more; its links stay open.
     func freeze(_ node: Int) { worlds[node]?.process.pause() }
 
@@ -169,6 +174,9 @@ final class ThreeNodes: @unchecked Sendable {  // confined to the simulation's t
         }
         return sum
     }
+
+    /// How many milliseconds a node holds its own calendar to be ahead.
+    func clockOffset(_ node: Int) async -> Int64 { await nodes[node]?.coordinators[0].clockOffset ?? 0 }
 
     /// What each node holds, as one number; equal numbers are equal data.
     func digests() async -> [String] {

@@ -121,6 +121,19 @@ import Testing
         }
     }
 
+    /// A number means one message, whoever reads it.
+    @Test func messageKindsDiffer() {
+        var places: [Substring: String] = [:]
+        for source in Self.sources where source.module == "MartletCore" {
+            for line in source.lines where !line.contains("///") {
+                guard let kind = line.firstMatch(of: /MessageKind\(rawValue: (0x[0-9a-f]+)\)/)?.1 else { continue }
+                #expect(places[kind] == nil, "\(kind) in \(source.path) and \(places[kind] ?? "")")
+                places[kind] = source.path
+            }
+        }
+        #expect(places.count > 15)
+    }
+
     @Test func theTopLevelHoldsWhatItShould() throws {
         let allowed: Set<String> = [
             "Package.swift", "Sources", "Tests", "Plugins", "Configs", "README.md", "martlet", "Docs", "data",

@@ -14,7 +14,7 @@ extension MessageKind {
 /// A message of failure detection: what it is for, what the sender says of itself, and gossip.
 ///
 /// ```
-/// refutation varint    incarnation u64    claims: count varint, then each as in ``LivenessClaim``
+/// refutation varint    incarnation u64    clock varint    claims: count varint, then each as in ``LivenessClaim``
 /// probe, reply, indirect probe: sequence u32
 /// reply: reached u8    indirect probe: target u32    view: wants answer u8
 /// ```
@@ -34,6 +34,8 @@ public struct FailureMessage: Hashable, Sendable {
     public var body: Body
     public var refutation: UInt64
     public var incarnation: UInt64
+    /// The sender's wall clock as it sent, in milliseconds since 1970; 0 if it does not say.
+    public var clock: UInt64 = 0
     public var claims: [LivenessClaim]
 
     public init(_ body: Body, refutation: UInt64, incarnation: UInt64, claims: [LivenessClaim] = []) {
@@ -55,6 +57,7 @@ public struct FailureMessage: Hashable, Sendable {
     public func append(to buffer: inout ByteBuffer) {
         buffer.append(varint: refutation)
         buffer.append(littleEndian: incarnation)
+        buffer.append(varint: clock)
         buffer.append(varint: UInt64(claims.count))
         for claim in claims { claim.append(to: &buffer) }
         switch body {
@@ -74,6 +77,7 @@ public struct FailureMessage: Hashable, Sendable {
         var cursor = ByteCursor()
         refutation = try cursor.refutation(of: payload)
         incarnation = try cursor.littleEndian(of: payload, as: UInt64.self)
+        clock = try cursor.varint(of: payload)
         claims = []
         let count = try cursor.number(ofAtLeast: LivenessClaim.shortest, in: payload)
         claims.reserveCapacity(count)

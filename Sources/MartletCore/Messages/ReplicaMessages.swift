@@ -8,10 +8,6 @@ extension MessageKind {
     public static let replicaRead = MessageKind(rawValue: 0x0103)
     /// ``ReplicaReadReply``.
     public static let replicaReadReply = MessageKind(rawValue: 0x0104)
-    /// ``CoordinateWrite``, answered by ``coordinateWriteReply``.
-    public static let coordinateWrite = MessageKind(rawValue: 0x0105)
-    /// ``CoordinateWriteReply``.
-    public static let coordinateWriteReply = MessageKind(rawValue: 0x0106)
 }
 
 /// Bounds on what a peer's message may hold. What is beyond them is malformed: the frame is dropped, counted, and the
@@ -23,8 +19,6 @@ public enum ReplicaMessageLimits {
     public static let record = 64 << 20
     /// Keys in one message.
     public static let entries = 65_536
-    /// Bytes of a causal context: the most entries, at their longest.
-    public static let context = 3 + VersionVector.maximumEntries * (4 + 8 + 10 + 10)
 }
 
 /// Where a key and what belongs to it lie in a payload, counted from the payload's first byte.

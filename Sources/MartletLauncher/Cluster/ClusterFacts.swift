@@ -43,6 +43,10 @@ struct NodeStatus: Sendable {
         var name: String
         var link: String
         var since: Int64
+        var liveness: String
+        /// For how long it has been held for that, and how long ago it answered; seconds.
+        var livenessSince: Int64
+        var answered: Int64?
     }
 
     var cluster: String
@@ -54,6 +58,8 @@ struct NodeStatus: Sendable {
     var backend: String
     var durability: String
     var uptime: Int64
+    /// Milliseconds by which its clock is ahead of the others'.
+    var clockAhead: Int64
     var keyspaces: [Keyspace]
     var peers: [Peer]
 
@@ -67,6 +73,7 @@ struct NodeStatus: Sendable {
         backend = reply.text("backend")
         durability = reply.text("durability")
         uptime = reply.number("uptime_seconds")
+        clockAhead = reply.number("clock_ahead_ms")
         keyspaces = (reply["keyspaces"]?.elements ?? []).map { keyspace in
             Keyspace(
                 name: keyspace.text("name"), replicas: keyspace.number("n"), read: keyspace.text("r"),
@@ -75,7 +82,10 @@ struct NodeStatus: Sendable {
                 lost: keyspace.number("lost"))
         }
         peers = (reply["peers"]?.elements ?? []).map {
-            Peer(name: $0.text("name"), link: $0.text("link"), since: $0.number("since_seconds"))
+            Peer(
+                name: $0.text("name"), link: $0.text("link"), since: $0.number("since_seconds"),
+                liveness: $0.text("liveness"), livenessSince: $0.number("liveness_seconds"),
+                answered: $0["answered_seconds_ago"]?.number)
         }
     }
 }

@@ -25,7 +25,7 @@ struct ClusterStatus: Sendable {
                 + "\(first?.epoch ?? 0), founding digest \((first?.founding ?? "").orDash)",
             faults: faults, well: "all is well",
             code: !unmet.isEmpty ? ExitCode.quorumNotMet : faults.isEmpty ? ExitCode.ok : ExitCode.failed,
-            [nodeRows, keyspaceRows])
+            [nodeRows, keyspaceRows, viewRows])
     }
 
     /// Keyspaces whose reads or writes too few owners are there for.
@@ -118,6 +118,12 @@ struct ClusterStatus: Sendable {
                             + "few owners: acknowledged writes may be lost")
                 }
             }
+            if abs(node.clockAhead) > HybridLogicalClock.defaultBound {
+                faults.append(
+                    "node \(node.name): its clock is \(abs(node.clockAhead)) ms "
+                        + "\(node.clockAhead > 0 ? "ahead of" : "behind") the others': it coordinates no writes until it "
+                        + "is set right")
+            }
             for peer in node.peers where peer.link != "up" && !silent.contains(peer.name) {
                 faults.append(
                     "node \(node.name): the link with \(peer.name) is \(peer.link) since \(Self.time(peer.since))")
@@ -155,6 +161,29 @@ struct ClusterStatus: Sendable {
                     keyspace.name, "\(keyspace.replicas)", keyspace.read, keyspace.write, keyspace.conflicts,
                     "\(ring.partitions)",
                 ]
+            }
+    }
+
+    /// What each node's failure detector holds of the others, and how old that is; of many nodes only what is not well.
+    private var viewRows: [[String]] {
+        let names = nodes.map(\.member.name)
+        guard names.count > 1 else { return [] }
+        guard names.count <= 10 else {
+            return [["node", "holds", "for", "since"]]
+                + answers.flatMap { node in
+                    node.peers.filter { $0.liveness != "alive" }.map {
+                        [node.name, $0.name, $0.liveness, Self.time($0.livenessSince)]
+                    }
+                }
+        }
+        return [["seen from"] + names]
+            + answers.map { node in
+                [node.name]
+                    + names.map { name in
+                        guard let peer = node.peers.first(where: { $0.name == name }) else { return "-" }
+                        let age = peer.liveness == "alive" ? peer.answered : peer.livenessSince
+                        return "\(peer.liveness)\(age.map { ", \(Self.time($0))" } ?? "")"
+                    }
             }
     }
 

@@ -105,7 +105,7 @@ extension CatchUp {
                 }
                 if case .refused = outcome { isTaken = false }
             }
-            replication.whenDone(commit) { [self, isTaken] error in
+            store.whenDone(commit) { [self, isTaken] error in
                 guard let page = current(node, id) else { return }
                 guard error == nil, isTaken else { return fail(page) }
                 sendWanted(page)

@@ -1,4 +1,4 @@
-internal import MartletCore
+public import MartletCore
 internal import MartletRuntime
 
 /// What a node sees of its cluster at one moment.
@@ -27,12 +27,19 @@ public struct ClusterCondition: Sendable {
         public var incarnation: UInt64?
         /// Partitions shared with this node that it said it is in need of; nil if it has not said.
         public var inNeed: Int?
+        /// What this node's failure detector holds of it, and for how long it has.
+        public var liveness = Liveness.alive
+        public var livenessSince = Duration.zero
+        /// How long ago it answered a probe of this node's; nil if it never did.
+        public var lastAnswer: Duration?
     }
 
     /// By keyspace, in the order of the node's settings.
     public var keyspaces: [Keyspace]
     /// By id.
     public var peers: [Peer]
+    /// By how many milliseconds this node's wall clock is ahead of the cluster's, as far as is known.
+    public var clockOffset: Int64 = 0
 
     mutating func add(_ other: ClusterCondition) {
         for (index, keyspace) in other.keyspaces.enumerated() {
@@ -75,7 +82,18 @@ extension Replication {
 }
 
 extension ReplicaCoordinator {
-    var clusterCondition: ClusterCondition? { replication?.view }
+    var clusterCondition: ClusterCondition? {
+        guard var view = replication?.view else { return nil }
+        view.clockOffset = clockOffset
+        let now = loop.now
+        for member in watchedMembers {
+            guard let index = view.peers.firstIndex(where: { $0.node == member.node }) else { continue }
+            view.peers[index].liveness = member.liveness
+            view.peers[index].livenessSince = now.since(MonotonicTime(nanoseconds: member.since))
+            view.peers[index].lastAnswer = member.lastAnswer.map { now.since(MonotonicTime(nanoseconds: $0)) }
+        }
+        return view
+    }
     var latencies: [PeerLatency] { replication.map { Array($0.latencies.peers.values) } ?? [] }
     /// Has other nodes run a command, all at once; their replies in order, nil for one that nothing is known of, empty
     /// for one that could not even be asked.

@@ -36,6 +36,7 @@ extension ReplicaCoordinator {
         let slot = Slot.of(key)
         let places = ReplicaPlaces(of: slot, in: settings, node: replication.membership.node)
         var fit = replication.fit(places, slot: slot, keyspace: keyspace)
+        if isClockOff, let own = places.own { fit.remove(own) }
         if !refused.isEmpty {
             for (position, node) in places.nodes.enumerated() where refused.contains(node) { fit.remove(position) }
         }
@@ -64,9 +65,9 @@ extension ReplicaCoordinator {
         return !settings.near(ofSlot: Slot.of(key)).isEmpty
     }
 
-    /// Whether this node may coordinate what another handed over: it is an owner, and caught up.
+    /// Whether this node may coordinate what another handed over: it is an owner, caught up, and its clock is right.
     public func mayCoordinate(_ key: RawSpan, keyspace: Int) -> Bool {
-        replication?.catchUp?.machine.isCaughtUp(slot: Slot.of(key), keyspace: keyspace) != false
+        !isClockOff && replication?.catchUp?.machine.isCaughtUp(slot: Slot.of(key), keyspace: keyspace) != false
     }
 
     /// Whether this node holds a replica of a key.
@@ -82,7 +83,7 @@ extension ReplicaCoordinator {
     public func planOverwrite(of key: RawSpan, keyspace: Int, level: ConsistencyLevel?) -> PlannedWrite? {
         guard let replication, replication.membership.keyspaces[keyspace].policy == .latest else { return nil }
         let slot = Slot.of(key)
-        guard replication.catchUp?.machine.isCaughtUp(slot: slot, keyspace: keyspace) != false,
+        guard replication.catchUp?.machine.isCaughtUp(slot: slot, keyspace: keyspace) != false, !isClockOff,
             replication.busyKeys.isEmpty || replication.busyKeys[gate(key.array, keyspace)] == nil,
             let plan = try? replication.plan(slot: slot, keyspace: keyspace, level: level, durability: .none),
             plan.places.own != nil, !plan.step.isAnswered

@@ -200,7 +200,7 @@ extension Replication {
                 let outcome = withBytes(of: read.storedKey) { key in
                     withBytes(of: record) { merge($0, key, ownDurability, commit: &commit) }
                 }
-                whenDone(commit) { [self] error in
+                store.whenDone(commit) { [self] error in
                     let isDone = if case .acknowledged = outcome { error == nil } else { false }
                     tell(read: id, isDone ? .wroteBack(position) : .notWrittenBack(position))
                 }

@@ -40,7 +40,7 @@ extension Replication {
         guard header.request != 0 else { return }
         let results = outcomes
         let kind = header.kind == .catchUpRecords ? MessageKind.catchUpRecordsReply : .replicaWriteReply
-        whenDone(commit) { [self] error in
+        store.whenDone(commit) { [self] error in
             _ = transport.reply(to: peer, self.header(kind, header.request)) { buffer in
                 ReplicaWriteReply.begin(count: results.count, in: &buffer)
                 for outcome in results {
@@ -96,7 +96,7 @@ extension Replication {
             var answers = ByteBuffer()
             append(read, storedKeys, to: &answers)
             let told = answers.copy()
-            whenDone(commit) { [self] error in
+            store.whenDone(commit) { [self] error in
                 _ = transport.reply(to: peer, header(.replicaReadReply, request)) { buffer in
                     guard error != nil else { return withBytes(of: told) { buffer.append($0) } }
                     ReplicaReadReply.begin(count: storedKeys.count, in: &buffer)
@@ -116,7 +116,7 @@ extension Replication {
             let commit = pendingCommit(of: [storedKey])
             let (reply, record) = answer(storedKey)
             guard commit > 0 else { return body(reply, record) }
-            whenDone(commit) { error in
+            store.whenDone(commit) { error in
                 if error == nil { body(reply, record) } else { body(.refused(.closed), nil) }
             }
         }
@@ -184,13 +184,6 @@ extension Replication {
         }
         body()
         residency.release()
-    }
-
-    /// Runs `body` once a commit is done, or with the error that it failed with.
-    func whenDone(_ commit: UInt64, _ body: @escaping (StorageError?) -> Void) {
-        if commit <= store.committed { return body(nil) }
-        if store.hasFailed(commit) || store.failure != nil { return body(store.lastError ?? store.failure) }
-        store.whenCommitted { [self] in whenDone(commit, body) }
     }
 }
 

@@ -39,6 +39,8 @@ public final class Replication: TransportReceiver {
     var detector: FailureDetector?
     /// Nodes that do not answer: others are asked first.
     var avoidedNodes: Set<UInt32> = []
+    /// What the cluster's clocks say: milliseconds of the wall clock less those of this node's steady one.
+    var clockReference: Int64?
     /// Of each node, the data set that the last link was to.
     private(set) var incarnations: [UInt32: UInt64] = [:]
     /// Nodes to which a link is open, of all others that there are.

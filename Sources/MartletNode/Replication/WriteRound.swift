@@ -139,7 +139,7 @@ extension Replication {
             let outcome = withBytes(of: storedKey) { key in
                 withBytes(of: record) { merge($0, key, durability, commit: &commit) }
             }
-            whenDone(commit) { [self] error in
+            store.whenDone(commit) { [self] error in
                 let outcome = error.map { ReplicaWriteReply.Outcome($0) } ?? outcome
                 tell(round, index, outcome.event(at: own))
             }
@@ -155,7 +155,7 @@ extension Replication {
             startSweeping()
         }
         for target in round.targets { send(round, target) }
-        whenDone(round.commit) { [self] error in
+        store.whenDone(round.commit) { [self] error in
             for index in round.entries.indices where round.entries[index].isTakenHere {
                 guard let own = round.entries[index].places.own else { continue }
                 let durability = round.durability.asReplicaDurability

@@ -159,18 +159,20 @@ final class RecordStore {
     /// Runs `body` when the next commit is done or failed.
     func whenCommitted(_ body: @escaping () -> Void) { commitWaiters.append(body) }
 
+    /// Runs `body` once a commit is done, or with the error that it failed with.
+    func whenDone(_ commit: UInt64, _ body: @escaping (StorageError?) -> Void) {
+        if commit <= committed { return body(nil) }
+        // Decided while the outcome is heard: once all have heard, a failed commit's number counts as passed.
+        if hasFailed(commit) || failure != nil { return body(lastError ?? failure) }
+        whenCommitted { [self] in whenDone(commit, body) }
+    }
+
     /// Returns once a commit is done; throws why it failed.
     func finished(_ commit: UInt64) async throws(StorageError) {
-        while commit > committed {
-            // Decided while the outcome is heard: once all have heard, a failed commit's number counts as passed.
-            let error: StorageError? = await withCheckedContinuation { continuation in
-                whenCommitted { [self] in
-                    let isDone = commit <= committed
-                    continuation.resume(returning: isDone ? nil : hasFailed(commit) ? lastError : failure)
-                }
-            }
-            if let error { throw error }
+        let error = await withCheckedContinuation { continuation in
+            whenDone(commit) { continuation.resume(returning: $0) }
         }
+        if let error { throw error }
     }
 
     /// Whether a commit failed: it is neither done nor can it still be done.

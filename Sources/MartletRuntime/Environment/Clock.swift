@@ -4,6 +4,9 @@ public struct MonotonicTime: Hashable, Comparable, Sendable {
 
     @inlinable public init(nanoseconds: UInt64) { self.nanoseconds = nanoseconds }
 
+    /// Whole milliseconds.
+    @inlinable public var milliseconds: Int64 { Int64(clamping: nanoseconds / 1_000_000) }
+
     @inlinable public static func < (a: Self, b: Self) -> Bool { a.nanoseconds < b.nanoseconds }
 
     /// The time from `other` to here; zero if `other` is later.

@@ -8,7 +8,7 @@ extension ClusterRequest {
         let membership = await node.coordinators[0].membership
         let view = await node.clusterCondition()
         let settings = node.settings
-        writer.map(15)
+        writer.map(16)
         writer.pair("cluster", settings.cluster)
         writer.pair("node", settings.name)
         writer.pair("id", Int(membership?.node ?? settings.id))
@@ -22,6 +22,7 @@ extension ClusterRequest {
         writer.pair("workers", settings.workers)
         writer.pair("uptime_seconds", Int(facts.uptime))
         writer.pair("started_unclean", node.startedUnclean)
+        writer.pair("clock_ahead_ms", Int(view?.clockOffset ?? 0))
         writer.bulk("keyspaces")
         writer.array(settings.keyspaces.count)
         for index in settings.keyspaces.indices {
@@ -58,7 +59,7 @@ extension ClusterRequest {
         _ peer: ClusterCondition.Peer, _ membership: ClusterMembership?, _ writer: inout ReplyWriter
     ) {
         let member = membership?.keyspaces.lazy.flatMap(\.ring.members).first { $0.id == peer.node }
-        writer.map(7)
+        writer.map(10)
         writer.pair("id", Int(peer.node))
         writer.pair("name", member?.name ?? "")
         writer.pair("address", membership?.member(peer.node)?.clients.description ?? "")
@@ -66,6 +67,9 @@ extension ClusterRequest {
         writer.pair("since_seconds", Int(peer.since.components.seconds))
         writer.pair("incarnation", peer.incarnation.map(\.hexadecimal) ?? "")
         writer.pair("in_need", orNull: peer.openLinks > 0 ? peer.inNeed : nil)
+        writer.pair("liveness", "\(peer.liveness)")
+        writer.pair("liveness_seconds", Int(peer.livenessSince.components.seconds))
+        writer.pair("answered_seconds_ago", orNull: peer.lastAnswer.map { Int($0.components.seconds) })
     }
 
     // MARK: Members

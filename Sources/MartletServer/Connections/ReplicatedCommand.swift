@@ -57,6 +57,9 @@ struct ReplicatedCommand: Sendable {
             switch await place(of: keys, isWrite, coordinator, without: refused) {
             case .here: return await replyHere(keys, isWrite, door, coordinator)
             case .nobody:
+                if await coordinator.isClockOff {
+                    return error("BUSY this node's clock is off, and no other owner takes the command")
+                }
                 return error(
                     refused.isEmpty
                         ? "NOQUORUM no owner of the key can be reached and is caught up"

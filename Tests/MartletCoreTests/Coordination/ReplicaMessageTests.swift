@@ -26,20 +26,9 @@ import Testing
             for _ in 0..<count {
                 withBytes(of: storedKey(&random)) { ReplicaRead.append(key: $0, to: &buffer) }
             }
-        case 3:
+        default:
             ReplicaReadReply.begin(count: count, in: &buffer)
             for _ in 0..<count { appendRead(&random, to: &buffer) }
-        case 4:
-            CoordinateWrite.begin(.eachQuorum, durability: .interval, count: count, in: &buffer)
-            for _ in 0..<count { appendWrite(&random, to: &buffer) }
-        default:
-            CoordinateWriteReply.begin(count: count, in: &buffer)
-            for _ in 0..<count {
-                withBytes(of: context(&random)) {
-                    CoordinateWriteReply.append(
-                        answer(&random), existed: true, stamp: random.number(), context: $0, to: &buffer)
-                }
-            }
         }
         return buffer.copy()
     }
@@ -48,31 +37,10 @@ import Testing
         [StoredKey.Class.data.rawValue] + random.bytes(15 + Int.random(in: 0...20, using: &random))
     }
 
-    static func context(_ random: inout Seeded) -> [UInt8] {
-        var vector = VersionVector()
-        for _ in 0..<Int.random(in: 0...3, using: &random) {
-            let actor = ReplicaActor(
-                node: UInt32(random.next() % 5), incarnation: random.number(), birth: random.number())
-            vector.insert(Dot(actor: actor, counter: random.number() / 2 + 1))
-        }
-        var buffer = ByteBuffer()
-        vector.encode(into: &buffer)
-        return buffer.copy()
-    }
-
     static func outcome(_ random: inout Seeded) -> ReplicaWriteReply.Outcome {
         Bool.random(using: &random)
             ? .acknowledged(ReplicaDurability.allCases.randomElement(using: &random) ?? .none, stamp: random.number())
             : .refused(ReplicaRefusal.allCases.randomElement(using: &random) ?? .other)
-    }
-
-    static func answer(_ random: inout Seeded) -> WriteAnswer {
-        let all: [WriteAnswer] = [
-            .applied(WriteReceipt(owners: [0, 63], hints: [4], weakest: .interval)),
-            .notApplied(.noQuorum(reachable: 1, needed: 3)), .notApplied(.durabilityUnmet),
-            .notApplied(.refused(.clockOff)), .unknown(acknowledged: 1, needed: 2),
-        ]
-        return all.randomElement(using: &random) ?? all[0]
     }
 
     static func appendRead(_ random: inout Seeded, to buffer: inout ByteBuffer) {
@@ -85,23 +53,6 @@ import Testing
             }
         } else {
             ReplicaReadReply.append(replies.randomElement(using: &random) ?? .damaged, to: &buffer)
-        }
-    }
-
-    static func appendWrite(_ random: inout Seeded, to buffer: inout ByteBuffer) {
-        let expiry = Bool.random(using: &random) ? Int64.max : Int64(truncatingIfNeeded: random.next())
-        let (hasToken, hasContext) = (Bool.random(using: &random), Bool.random(using: &random))
-        let hasValue = Bool.random(using: &random)
-        withBytes(of: storedKey(&random)) { key in
-            withBytes(of: random.bytes(Int.random(in: 0...30, using: &random))) { value in
-                withBytes(of: random.bytes(16)) { token in
-                    withBytes(of: context(&random)) { context in
-                        CoordinateWrite.append(
-                            key: key, value: hasValue ? value : nil, expiry: expiry, token: hasToken ? token : nil,
-                            context: hasContext ? context : nil, to: &buffer)
-                    }
-                }
-            }
         }
     }
 
@@ -123,17 +74,7 @@ import Testing
                 while let key = try keys.next(of: payload) {
                     ReplicaRead.append(key: payload.extracting(key), to: &buffer)
                 }
-            case 3: try rewriteReadReply(payload, to: &buffer)
-            case 4: try rewriteCoordinateWrite(payload, to: &buffer)
-            default:
-                let reply = try CoordinateWriteReply(payload)
-                CoordinateWriteReply.begin(count: reply.count, in: &buffer)
-                var entries = reply.entries()
-                while let entry = try entries.next(of: payload) {
-                    CoordinateWriteReply.append(
-                        entry.answer, existed: entry.existed, stamp: entry.stamp,
-                        context: payload.extracting(entry.context), to: &buffer)
-                }
+            default: try rewriteReadReply(payload, to: &buffer)
             }
         }
         return buffer.copy()
@@ -162,22 +103,7 @@ import Testing
         }
     }
 
-    static func rewriteCoordinateWrite(_ payload: RawSpan, to buffer: inout ByteBuffer) throws {
-        let write = try CoordinateWrite(payload)
-        CoordinateWrite.begin(write.level, durability: write.durability, count: write.count, in: &buffer)
-        var entries = write.entries()
-        while let entry = try entries.next(of: payload) {
-            // An optional RawSpan cannot be mapped to.
-            let value = payload.extracting(entry.value ?? 0..<0)
-            let token = payload.extracting(entry.token ?? 0..<0)
-            let context = payload.extracting(entry.context ?? 0..<0)
-            CoordinateWrite.append(
-                key: payload.extracting(entry.key), value: entry.value == nil ? nil : value, expiry: entry.expiry,
-                token: entry.token == nil ? nil : token, context: entry.context == nil ? nil : context, to: &buffer)
-        }
-    }
-
-    @Test("what is written is read, and written again the same", arguments: 0..<6)
+    @Test("what is written is read, and written again the same", arguments: 0..<4)
     func roundTrip(kind: Int) throws {
         for seed in 0..<200 as Range<UInt64> {
             var random = Seeded(seed)
@@ -186,7 +112,7 @@ import Testing
         }
     }
 
-    @Test("cut anywhere, or with a byte too many, it is malformed", arguments: 0..<6)
+    @Test("cut anywhere, or with a byte too many, it is malformed", arguments: 0..<4)
     func cut(kind: Int) {
         for seed in seeds {
             var random = Seeded(seed)
@@ -200,7 +126,7 @@ import Testing
         }
     }
 
-    @Test("damaged anywhere, it is read or refused, never a trap", arguments: 0..<6)
+    @Test("damaged anywhere, it is read or refused, never a trap", arguments: 0..<4)
     func mutated(kind: Int) {
         var (read, refused) = (0, 0)
         for seed in 0..<300 as Range<UInt64> {
@@ -230,7 +156,7 @@ import Testing
         var refused = 0
         for _ in 0..<2000 {
             let bytes = random.bytes(Int.random(in: 0..<60, using: &random))
-            for kind in 0..<6 where (try? Self.rewritten(kind, bytes)) == nil { refused += 1 }
+            for kind in 0..<4 where (try? Self.rewritten(kind, bytes)) == nil { refused += 1 }
         }
         #expect(refused > 1000)
     }
@@ -246,41 +172,11 @@ import Testing
             (0, [0, 0, 1, 15] + Array(key.dropLast()) + [1, 1]),  // a key without a whole prefix
             (0, [0, 0, 1, 16, 2] + Array(key.dropLast()) + [1, 1]),  // a node's own entry
             (1, [0x80, 0x80, 0x80, 0x01] + [UInt8](repeating: 1, count: 100)), (1, [1, 0, 3] + key),
-            (2, [2, 1, 16] + key), (3, [1, 5]), (3, [1, 2] + key), (4, [0, 0, 1, 0, 16] + key + [0]),
-            (4, [65, 0, 1, 0, 16] + key + [0]), (4, [128, 0, 1, 16, 16] + key + [0]),
-            (4, [128, 0, 1, 3, 16] + key + [0]),
-            (5, [1, 5]), (5, [1, 0] + [UInt8](repeating: 0xff, count: 30)),
+            (2, [2, 1, 16] + key), (3, [1, 5]), (3, [1, 2] + key),
         ]
         for (kind, bytes) in bad {
             #expect(throws: ByteCursor.Malformed.self, "\(kind) \(bytes)") { try Self.rewritten(kind, bytes) }
         }
-        for good in [(0, [0, 0, 1, 16] + key + [1, 1]), (4, [128, 0, 1, 0, 16] + key + [0])] as [(Int, [UInt8])] {
-            #expect(throws: Never.self) { try Self.rewritten(good.0, good.1) }
-        }
-    }
-
-    @Test("a context with a counter at its end, or out of order, is malformed")
-    func contexts() {
-        func entry(_ node: UInt32, _ counter: UInt64) -> [UInt8] {
-            var buffer = ByteBuffer()
-            let actor = ReplicaActor(node: node, incarnation: 1, birth: 1)
-            VersionVector.Entry(actor: actor, counter: counter).encode(into: &buffer)
-            return buffer.copy()
-        }
-        let contexts: [(bytes: [UInt8], isGood: Bool)] = [
-            ([1] + entry(1, 5), true), ([2] + entry(1, 5) + entry(2, 5), true), ([1] + entry(1, .max), false),
-            ([2] + entry(2, 5) + entry(1, 5), false), ([2] + entry(1, 5) + entry(1, 5), false),
-            ([1] + entry(1, 5) + [0], false), ([0xff, 0xff, 0x7f], false),
-        ]
-        for context in contexts {
-            var buffer = ByteBuffer()
-            CoordinateWrite.begin(.quorum, durability: .none, count: 1, in: &buffer)
-            withBytes(of: [UInt8](repeating: 1, count: 17)) { key in
-                withBytes(of: context.bytes) {
-                    CoordinateWrite.append(key: key, value: nil, context: $0, to: &buffer)
-                }
-            }
-            #expect(((try? Self.rewritten(4, buffer.copy())) != nil) == context.isGood, "\(context.bytes)")
-        }
+        #expect(throws: Never.self) { try Self.rewritten(0, [0, 0, 1, 16] + key + [1, 1]) }
     }
 }

@@ -23,9 +23,11 @@ import Testing
             case 2: .indirectProbe(sequence: sequence, target: UInt32(truncatingIfNeeded: random.next()))
             default: .view(wantsAnswer: random.next() % 2 == 0)
             }
-        return FailureMessage(
+        var message = FailureMessage(
             body, refutation: random.number() >> 16, incarnation: random.next(),
             claims: (0..<Int(random.next() % 5)).map { _ in claim(&random) })
+        message.clock = random.number()
+        return message
     }
 
     static func bytes(_ message: FailureMessage) -> [UInt8] {
