@@ -33,6 +33,7 @@ let package = Package(
         .library(name: "MartletRuntime", targets: ["MartletRuntime"]),  // to write a backend
         .library(name: "MartletBackendConformance", targets: ["MartletBackendConformance"]),  // to certify one
         .library(name: "MartletPowerLoss", type: .dynamic, targets: ["CPowerLoss"]),  // to preload
+        .library(name: "MartletSlowDisk", type: .dynamic, targets: ["CSlowDisk"]),  // to preload
         .library(name: "MartletLauncher", targets: ["MartletLauncher"]),  // to register one
         .executable(name: "martlet", targets: ["martlet"]),
     ],
@@ -66,6 +67,7 @@ let package = Package(
                 "MartletConfiguration", "MartletSimulator", "MartletClient",
             ]),
         .target(name: "CPowerLoss"),
+        .target(name: "CSlowDisk"),
         module("MartletBackendConformance", ["MartletCore", "MartletRuntime", "CPowerLoss"]),
         tests("MartletCoreTests", ["MartletCore"]),
         tests("MartletRuntimeTests", ["MartletCore", "MartletRuntime"]),

@@ -22,7 +22,8 @@ enum ConfigurationFile {
         }
     }
 
-    private static func contents(_ path: String) -> [UInt8]? {
+    /// A file's text, of which a mebibyte is read; nil, with the reason printed, if it cannot be.
+    static func contents(_ path: String) -> [UInt8]? {
         let descriptor = unsafe open(path, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else { return refuse(path) }
         defer { close(descriptor) }

@@ -14,7 +14,8 @@ public enum Launcher {
         [
             LaunchCommand.self, CheckCommand.self, GetCommand.self, PutCommand.self, DeleteCommand.self,
             ScanCommand.self,
-            PingCommand.self, ClusterCommand.self, CompareVerb.self, SimulateCommand.self, VersionCommand.self,
+            PingCommand.self, ClusterCommand.self, CompareVerb.self, DrillCommand.self,
+            SimulateCommand.self, VersionCommand.self,
         ]
     }
 

@@ -17,6 +17,14 @@ struct Readiness {
         highest = max(highest, socket)
     }
 
+    /// Watches a socket no more, which is about to be closed.
+    mutating func remove(_ socket: Int32) {
+        let mask = ~(1 << UInt64(socket % 64) as UInt64)
+        awaited[Int(socket) / 64] &= mask
+        readable[Int(socket) / 64] &= mask
+        writable[Int(socket) / 64] &= mask
+    }
+
     /// Has the next wait also end when this socket takes output.
     mutating func awaitRoom(_ socket: Int32) { writable[Int(socket) / 64] |= 1 << UInt64(socket % 64) }
 

@@ -3,10 +3,12 @@ internal import MartletRuntime
 
 /// Single questions to a running node, outside of what is measured.
 enum NodeInquiry {
-    /// The lines `name:value` with whole numbers that INFO answers for Martlet and the backend.
-    static func counters(of address: SocketAddress) throws(DriverError) -> [(name: String, value: Int)] {
+    /// The lines `name:value` with whole numbers that INFO answers for Martlet and the backend, or in other sections.
+    static func counters(
+        of address: SocketAddress, sections: [String] = ["martlet", "backend"]
+    ) throws(DriverError) -> [(name: String, value: Int)] {
         var counters: [(name: String, value: Int)] = []
-        for section in ["martlet", "backend"] {
+        for section in sections {
             for line in try ask(["INFO", section], address).split(whereSeparator: \.isNewline) {
                 let parts = line.split(separator: ":", maxSplits: 1)
                 guard parts.count == 2, let value = Int(parts[1]) else { continue }

@@ -85,14 +85,18 @@ final class NodeProcess {
         while unsafe waitpid(child, &status, 0) < 0, errno == EINTR {}
     }
 
-    /// `environment` is added to this process's own.
-    private static func spawn(
-        _ arguments: [String], _ environment: [String: String], output: Int32, log: String
+    /// Starts a program; `environment` is added to this process's own. Nil, with errno set, if the system cannot.
+    static func spawn(
+        _ arguments: [String], _ environment: [String: String], output: Int32, log: String, input: Int32? = nil
     ) -> Int32? {
         var actions = unsafe posix_spawn_file_actions_t()
         unsafe posix_spawn_file_actions_init(&actions)
         defer { unsafe posix_spawn_file_actions_destroy(&actions) }
-        unsafe posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0)
+        if let input {
+            unsafe posix_spawn_file_actions_adddup2(&actions, input, 0)
+        } else {
+            unsafe posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0)
+        }
         unsafe posix_spawn_file_actions_adddup2(&actions, output, 1)
         unsafe posix_spawn_file_actions_addopen(&actions, 2, log, O_WRONLY | O_CREAT | O_APPEND, 0o600)
         var words = unsafe arguments.map { unsafe strdup($0) } + [nil]
@@ -129,7 +133,7 @@ final class NodeProcess {
     }
 
     /// What says most about an end: the fatal error, or else the last line.
-    private static func lastWord(of log: String) -> String? {
+    static func lastWord(of log: String) -> String? {
         lines(of: log).first { $0.contains("Fatal error") || $0.contains("exclusive access") } ?? lastLine(of: log)
     }
 
