@@ -114,6 +114,12 @@ let package = Package(
         tests("MartletIOTests", ["MartletCore", "MartletRuntime", "MartletIO"]),
         tests("DifferentialTests", ["MartletRuntime", "MartletNode", "MartletServer", "MartletLauncher"] + backends),
         tests("ClusterTests", ["MartletLauncher", "MartletClient", "MartletRuntime"] + backends),
+        tests(
+            "ChaosTests",
+            [
+                "MartletLauncher", "MartletClient", "MartletConfiguration", "MartletCore", "MartletRuntime",
+                "MartletSimulator",
+            ] + backends),
         tests("EngineBackendTests", ["MartletCore", "MartletRuntime"] + backends),
         tests("MemoryBackendTests", ["MartletCore", "MartletRuntime", "MemoryBackend"]),
         tests(

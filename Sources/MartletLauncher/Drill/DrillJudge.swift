@@ -246,7 +246,7 @@ struct DrillJudge {
             let worst = gap(concerned, from: event.at, to: until, without: victims)
             return DrillReport.Gap(
                 event: event.action.text, partitions: concerned.count, worst: worst,
-                usual: gap(concerned, from: start, to: first, without: victims))
+                usual: gap(concerned, from: start, to: first, without: []))
         }
     }
 
