@@ -3,8 +3,8 @@ import Testing
 
 @testable import MartletLauncher
 
-/// Chaos for real: the project's own processes, in network namespaces of their own, killed, paused, wiped, parted, slowed
-/// and with wrong clocks while clients write; the checkers of the simulator judge what the clients saw.
+/// Chaos for real: the project's own processes, in network namespaces of their own, killed, paused, wiped, parted,
+/// slowed and with wrong clocks while clients write; the checkers of the simulator judge what the clients saw.
 ///
 /// `MARTLET_CHAOS_ROUNDS=50` has more rounds, `MARTLET_CHAOS_SEED=7` others.
 @Suite(.serialized, .enabled(if: RealDrill.product != nil))

@@ -1,3 +1,4 @@
+import MartletCore
 import MartletRuntime
 import Testing
 
@@ -81,7 +82,7 @@ import Testing
             ("steps: []\n", ["d/f:1: drill: '': missing: a name"]),
             (
                 "drill: d\ncluster: {nodes: 2, n: 3}\n",
-                ["d/f:2: cluster.n: '3': at most 2: a replica lies on each of 2 nodes"]
+                ["d/f:2: cluster.n: '3': 3 replicas need 3 nodes, the cluster has 2"]
             ),
             (
                 "drill: d\ncluster: none.yaml\n",

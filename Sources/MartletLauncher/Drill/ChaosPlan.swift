@@ -40,7 +40,7 @@ struct ChaosPlan {
                 steps(.slowDisk(victim, .milliseconds(20 + random.below(400))), .slowDisk(victim, .zero))
             default:
                 steps(
-                    .skew(victim, milliseconds: (random.below(2) == 0 ? 1 : -1) * (50 + random.below(300))),
+                    .skew(victim, milliseconds: (random.below(2) == 0 ? 1 : -1) * (50 + random.below(1500))),
                     .skew(victim, milliseconds: 0))
             }
         return (kind, made)

@@ -259,14 +259,16 @@ struct DrillJudge {
             operation.kind != .read && operation.outcome == .ok && !nodes.contains(Int(operation.node))
                 && concerned.contains(found.record.keys[Int(operation.key)].partition)
         }.sorted { $0.returned < $1.returned }
-        for operation in done where operation.returned < to {
+        for operation in done {
             let partition = found.record.keys[Int(operation.key)].partition
-            if operation.returned >= from, let former = last[partition] {
-                worst = max(worst, operation.returned - former)
-            }
+            let former = last[partition] ?? start
+            if operation.returned >= from, former < to { worst = max(worst, operation.returned - former) }
             last[partition] = operation.returned
         }
-        for partition in partitions { worst = max(worst, to - max(last[partition] ?? start, start)) }
+        for partition in partitions {
+            let former = last[partition] ?? start
+            if former < to { worst = max(worst, end - former) }
+        }
         return Double(worst) / 1e9
     }
 

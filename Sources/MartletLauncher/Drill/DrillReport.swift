@@ -1,4 +1,5 @@
-/// What a drill found, as it stands in `report.json`. Times are in seconds since the load began, latencies in nanoseconds.
+/// What a drill found, as it stands in `report.json`. Times are in seconds since the load began, latencies in
+/// nanoseconds.
 struct DrillReport: Codable, Sendable, Equatable {
     /// Of this layout; raised when a field changes its meaning.
     var format = 1

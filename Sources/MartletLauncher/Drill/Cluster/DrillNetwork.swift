@@ -6,8 +6,8 @@ internal import MartletRuntime
 /// A network namespace for each node, all on one bridge, in which packets between nodes can be dropped.
 ///
 /// A node has two addresses: one by which other nodes reach it, which can be cut, and one by which clients do, which
-/// cannot. The latter is a loopback address that is routed between the namespaces, since nodes serve clients on loopback
-/// addresses only. The namespaces end with this process: nothing is left behind.
+/// cannot. The latter is a loopback address that is routed between the namespaces, since nodes serve clients on
+/// loopback addresses only. The namespaces end with this process: nothing is left behind.
 final class DrillNetwork {
     private let folder: String
     /// A process in each namespace that does nothing but keep it; it ends when its input does.

@@ -15,12 +15,13 @@ struct DrillKey: Sendable {
         let width = Slot.count / max(1, partitions)
         var found = Array(repeating: [DrillKey](), count: partitions)
         let most = (count + partitions - 1) / partitions
+        func room(_ partition: Int) -> Int { count / partitions + (partition < count % partitions ? 1 : 0) }
         var rest = count
         var number = 0
         while rest > 0 {
             let wire = Array("martlet:drill:\(number)".utf8)
             let partition = withBytes(of: wire) { Int(Slot.of($0)) } / width
-            if found[partition].count < most {
+            if found[partition].count < room(partition) {
                 found[partition].append(DrillKey(number: number, partition: partition, wire: wire))
                 rest -= 1
             }

@@ -14,8 +14,8 @@ final class DrillSignals: Sendable {
 /// The load of a drill: requests at even distances over connections to all nodes, whatever happens to these.
 ///
 /// It is open: each request's latency counts from when it was due. A request goes to the next connection that is free;
-/// each has one request at a time, so that what it saw has an order. One whose request is given up is closed; its node is
-/// gone round until it answers a PING. Every outcome is kept, for the checkers.
+/// each has one request at a time, so that what it saw has an order. One whose request is given up is closed; its node
+/// is gone round until it answers a PING. Every outcome is kept, for the checkers.
 final class DrillLoad {
     struct Settings: Sendable {
         var targets: [SocketAddress]

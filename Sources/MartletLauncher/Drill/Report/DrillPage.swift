@@ -10,7 +10,7 @@ struct DrillPage {
         .other{fill:var(--s4)}.doubt{fill:var(--muted)}
         .event{stroke:var(--ink);stroke-width:1;stroke-dasharray:2 3;opacity:.6}
         .steps td,.steps th{text-align:left;white-space:normal}
-        .good{color:var(--s2);font-weight:700}
+        .phases td:first-child{text-align:left;white-space:normal;min-width:200px}.phases th:first-child{text-align:left}
         .key{display:inline-block;min-width:1.4em;font-weight:700}
         """
 
@@ -187,7 +187,7 @@ struct DrillPage {
                 .init(Figures.time(phase.p50)), .init(Figures.time(phase.p99)), .init(Figures.time(phase.max)),
             ])
         }
-        page.element("details", ["open": ""]) { details in
+        page.element("details", ["class": "phases", "open": ""]) { details in
             details.element("summary", text: "Between the steps")
             table.write(to: &details)
         }

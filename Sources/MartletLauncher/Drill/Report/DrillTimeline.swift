@@ -118,7 +118,8 @@ struct DrillTimeline {
             svg.element(
                 "text",
                 [
-                    "class": "tick", "x": Chart.number(x(run.seconds) + 3), "y": Chart.number(bottom + 27),
+                    "class": "tick", "x": Chart.number(x(run.seconds)), "y": Chart.number(bottom + 27),
+                    "text-anchor": "end",
                 ], text: "load ended")
         }
     }
