@@ -73,7 +73,7 @@ extension DrillSample.View {
             if peer.text("link") == "down" || !["", "alive"].contains(liveness) { doubted.insert(peer.text("name")) }
         }
         gather(reply, "")
-        hints = figures["hints.records"] ?? figures["hints.waiting"] ?? figures["hints"]
+        hints = figures["hints.held"]
     }
 
     /// Numbers at the top and one level below.
