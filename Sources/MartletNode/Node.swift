@@ -30,6 +30,7 @@ public actor Node {
     private let reads: [BlockingReads]
     private let writer: (any BlockingExecutor)?
     private let noteLoss: (@Sendable (DataLoss) -> Void)?
+    private let noteLiveness: (@Sendable (UInt32, Liveness) -> Void)?
     private var syncTimer: (any LoopTimer)?
     private var isStopped = false
 
@@ -53,6 +54,7 @@ public actor Node {
         reads = assembly.reads
         writer = assembly.writer
         noteLoss = assembly.noteLoss
+        noteLiveness = assembly.noteLiveness
     }
 
     /// Begins the node's own work: interval syncs, sweeps, the rest of a flush that a crash cut short.
@@ -80,7 +82,7 @@ public actor Node {
         for worker in coordinators.indices { await coordinators[worker].raiseGenerations(of: self, worker) }
         let all = coordinators
         await coordinators[0].watch(
-            incarnation: incarnation, seed: environment.random.next(), log: environment.log
+            incarnation: incarnation, seed: environment.random.next(), log: environment.log, noteLiveness: noteLiveness
         ) { node, isAvoided in
             for coordinator in all {
                 coordinator.loop.post { coordinator.assumeIsolated { $0.avoid(node, isAvoided) } }

@@ -1,4 +1,4 @@
-internal import MartletCore
+public import MartletCore
 public import MartletRuntime
 internal import Synchronization
 
@@ -12,6 +12,7 @@ struct NodeAssembly {
     var startedUnclean: Bool
     var served: ServedMark
     var noteLoss: (@Sendable (DataLoss) -> Void)?
+    var noteLiveness: (@Sendable (UInt32, Liveness) -> Void)?
     var coordinators: [ReplicaCoordinator] = []
     var replicas: [Replica] = []
     var committer: Committer?
@@ -32,6 +33,8 @@ public struct NodeOpening: Sendable {
     public var served: ServedMark?
     /// Hears, on a worker's loop, of slots whose data may be lost.
     public var noteLoss: (@Sendable (DataLoss) -> Void)?
+    /// Hears, on the first worker's loop, of each change of what the failure detector holds of another node.
+    public var noteLiveness: (@Sendable (UInt32, Liveness) -> Void)?
 
     public init(kind: BackendKind, backendSettings: BackendSettings = BackendSettings(), path: String) {
         self.kind = kind
@@ -74,6 +77,7 @@ extension Node {
                 incarnation: incarnation, startedUnclean: startedUnclean,
                 served: opening.served ?? (opening.path.isEmpty ? .inMemory() : .file(in: opening.path)))
             assembly.noteLoss = opening.noteLoss
+            assembly.noteLiveness = opening.noteLiveness
             try assembly.makeWorkers()
             return Node(assembly)
         } catch {

@@ -40,8 +40,19 @@ import Testing
         #expect(found.longestFault == .milliseconds(500))
         #expect(found.clients == 9 && found.keys == 5)
         #expect(found.thinkTime == .milliseconds(10) && found.patience == .seconds(1))
-        #expect(found.mix == [1, 2, 0, 0, 0, 0, 0, 0, 0, 0])
+        #expect(found.mix == [1, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0])
         #expect(found.faults.map(\.kind) == ["crash", "full-disk"] && found.faults.map(\.perMinute) == [1, 4])
+    }
+
+    @Test func readsHowClustersAreLeftAlone() throws {
+        let found = try Self.parse("simulation: s\nnodes: [5, 1000]\nidle: {span: 30m, loss: 5}\n").get()
+        #expect(found.nodes == [5, 1000] && found.idle == .init(span: .seconds(1800), loss: 5))
+        #expect(try Self.parse("simulation: s\n").get().idle == nil)
+        guard case .failure(let faults) = Self.parse("simulation: s\nnodes: 1001\nidle:\n  loss: 60\n") else {
+            Issue.record("taken")
+            return
+        }
+        #expect(faults.faults.count == 2, "\(faults)")
     }
 
     @Test func defaultsAreThoseSaid() throws {

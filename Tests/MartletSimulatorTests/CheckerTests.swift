@@ -156,6 +156,23 @@ import Testing
         #expect(Self.found(RefusedWrites.self, [Self.set(1, 0, 10, Self.unknown), Self.get(1, 20, 30)]) == 0)
     }
 
+    @Test func whatIsSentAgainIsDoneOnce() {
+        let key = Key(.sibling, 1)
+        func put(_ stamp: UInt64, _ repeated: [UInt64]) -> Operation {
+            var operation = Operation(.put(1), [key], from: Self.at(0), to: Self.at(10), .ok([]), stamp: stamp)
+            operation.repeated = repeated
+            return operation
+        }
+        #expect(Self.found(DoneOnce.self, [put(5, []), put(6, [6, 6])]) == 0)
+        #expect(Self.found(DoneOnce.self, [put(6, [5])]) == 0, "of a try before")
+        #expect(Self.found(DoneOnce.self, [put(5, [5, 6])]) == 1)
+        func read(_ contents: [History.Content]) -> Operation {
+            Operation(.getSiblings, [key], from: Self.at(20), to: Self.at(30), .ok(contents))
+        }
+        #expect(Self.found(DoneOnce.self, [read([.value(1), .value(2)])]) == 0)
+        #expect(Self.found(DoneOnce.self, [read([.value(1), .value(2), .value(1)])]) == 1)
+    }
+
     @Test func foreignBytesAreSeen() {
         let read = Operation(.get, [Key(.plain, 1)], from: Self.at(0), to: Self.at(1), .ok([.foreign("x")]))
         #expect(Self.found(NoForeignBytes.self, [read]) == 1)

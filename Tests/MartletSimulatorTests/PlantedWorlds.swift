@@ -29,6 +29,7 @@ enum PlantedWorlds {
         case .caughtUpFromOne: settings.volatile = 100
         case .foreignEpochAccepted: settings.nodes = [5, 6, 7]
         case .expiredForgotten: settings.workload.mix = [0, 0, 0, 0, 50, 50, 0, 0, 0, 0]
+        case .tokenIgnored: settings.workload.mix = [40, 20, 0, 0, 0, 0, 0, 0, 0, 0, 40]
         case .writeBackSkipped:
             settings.nodes = [5]
             settings.workload.keys = 3
@@ -85,6 +86,7 @@ enum PlantedWorlds {
         case .siblingDropped: return links
         case .foreignEpochAccepted: return [(.foreignEpoch, 30)]
         case .expiredForgotten: return links
+        case .tokenIgnored: return [(.connectionReset, 60), (.linkBreaks, 20)]
         case .damagedIsAbsent: return links + [(.bitFlip, 200)]
         case .refusedIsApplied: return [(.fullDisk, 20)]
         }

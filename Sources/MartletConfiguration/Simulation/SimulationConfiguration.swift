@@ -27,6 +27,16 @@ public struct SimulationConfiguration: Sendable {
     /// How often each kind of fault happens at most, per simulated minute, in the order of the file.
     public var faults: [(kind: String, perMinute: Int)]
 
+    /// Clusters that are left alone, of these ``nodes`` in turn; in the place of workload and faults.
+    public var idle: Idle?
+
+    /// How clusters are left alone.
+    public struct Idle: Sendable, Equatable {
+        public var span: Duration
+        /// The share of the messages between nodes that is lost, in percent.
+        public var loss: Int
+    }
+
     /// Reads a file's text; `kinds` are the faults that it may name.
     ///
     /// - Throws: all faults of the file, in its order.
@@ -45,7 +55,7 @@ public struct SimulationConfiguration: Sendable {
 
 /// The settings of a simulation file.
 public enum SimulationFileSettings {
-    /// At the top, beside `nodes`, `durability`, `workload` and `faults`.
+    /// At the top, beside `nodes`, `durability`, `workload`, `faults` and `idle`.
     public static let top = [
         Setting("simulation", .name, "The simulation's name."),
         Setting(
@@ -67,7 +77,15 @@ public enum SimulationFileSettings {
 
     /// What `nodes` lists, or is: how many nodes a cluster has.
     public static let nodes = Setting(
-        "nodes", .integer(1...64), default: "1", "Nodes of the cluster, or a list of which each seed draws one.")
+        "nodes", .integer(1...1000), default: "1",
+        "Nodes of the cluster, or a list of which each seed draws one; 64 at most unless they are idle.")
+
+    /// Of `idle`.
+    public static let idle = [
+        Setting("span", .duration(1000...86_400_000), default: "60s", "How long each cluster is left alone."),
+        Setting(
+            "loss", .integer(0...50), default: "0", "Of the messages between nodes, those that are lost, in percent."),
+    ]
 
     /// What `durability` lists.
     public static let durability = "durability"
@@ -84,7 +102,7 @@ public enum SimulationFileSettings {
     /// What `mix` weighs, with the weights where it says nothing.
     public static let requests: [(name: String, weight: Int)] = [
         ("get", 30), ("set", 25), ("delete", 6), ("increment", 10), ("set_expiring", 7), ("get_expiring", 8),
-        ("set_together", 6), ("get_together", 8), ("get_siblings", 0), ("put_sibling", 0),
+        ("set_together", 6), ("get_together", 8), ("get_siblings", 0), ("put_sibling", 0), ("put", 0),
     ]
 
     static var mix: [Setting] {

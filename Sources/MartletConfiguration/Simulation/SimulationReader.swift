@@ -13,7 +13,7 @@ struct SimulationReader {
 
     mutating func simulation(_ root: YAMLNode) -> SimulationConfiguration {
         let top = SimulationFileSettings.top
-        let parts = ["nodes", SimulationFileSettings.durability, "workload", "faults"]
+        let parts = ["nodes", SimulationFileSettings.durability, "workload", "faults", "idle"]
         var reader = MappingReader(root, file: file, path: "", known: top.map(\.name) + parts)
         if reader.node("simulation") == nil { reader.fault("simulation", "", "missing: a name") }
         let name = reader.text(top[0]) ?? ""
@@ -24,7 +24,10 @@ struct SimulationReader {
             durabilities: Durability.allCases, volatile: reader.number(top[3]) ?? 15, clients: 6, keys: 60,
             thinkTime: .milliseconds(60), patience: .seconds(3), mix: SimulationFileSettings.requests.map(\.weight),
             longestFault: .milliseconds(reader.number(top[6]) ?? 4000), faults: [])
-        if let node = reader.node("nodes") { configuration.nodes = nodes(node) }
+        if let node = reader.node("idle") { configuration.idle = idle(node) }
+        if let node = reader.node("nodes") {
+            configuration.nodes = nodes(node, most: configuration.idle == nil ? 64 : 1000)
+        }
         if let node = reader.node(SimulationFileSettings.durability) {
             configuration.durabilities = durabilities(node)
         }
@@ -34,12 +37,22 @@ struct SimulationReader {
         return configuration
     }
 
-    private mutating func nodes(_ node: YAMLNode) -> [Int] {
+    private mutating func idle(_ node: YAMLNode) -> SimulationConfiguration.Idle {
+        let settings = SimulationFileSettings.idle
+        var reader = MappingReader(node, file: file, path: "idle", known: settings.map(\.name))
+        let span = reader.number(settings[0]) ?? 60_000
+        let loss = reader.number(settings[1]) ?? 0
+        faults += reader.faults
+        return SimulationConfiguration.Idle(span: .milliseconds(span), loss: loss)
+    }
+
+    private mutating func nodes(_ node: YAMLNode, most: Int) -> [Int] {
         var items = [node]
         if case .sequence(let list) = node.content { items = list }
         let counts = items.compactMap { item -> Int? in
-            if let count = item.text.flatMap({ Int($0) }), (1...64).contains(count) { return count }
-            faults.append(Fault(file, item.line, "nodes", item.shown, "a whole number from 1 to 64, or a list of them"))
+            if let count = item.text.flatMap({ Int($0) }), (1...most).contains(count) { return count }
+            faults.append(
+                Fault(file, item.line, "nodes", item.shown, "a whole number from 1 to \(most), or a list of them"))
             return nil
         }
         if items.isEmpty { faults.append(Fault(file, node.line, "nodes", node.shown, "at least one number")) }

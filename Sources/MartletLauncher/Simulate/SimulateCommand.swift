@@ -44,6 +44,7 @@ enum SimulateCommand: CommandLineCommand {
         let count = numbers["count"] ?? (numbers["seed"] == nil ? 20 : 1)
         let first = numbers["seed"] ?? SystemRandomSource().next() % 1_000_000_000
         let seeds = (0..<count).map { first &+ $0 }
+        if let idle = settings.idle { return IdleReport.run(idle, seeds) }
         if given.has("json") { return runHere(settings, seeds) }
         var session = SimulateSession(
             settings: settings, path: path, jobs: Int(numbers["jobs"] ?? UInt64(ProcessInfo.processInfo.processorCount))
@@ -92,6 +93,11 @@ extension SimulationSettings {
         faultTime = configuration.faultTime
         livenessTime = configuration.livenessTime
         nodes = configuration.nodes
+        if let asked = configuration.idle {
+            var idle = IdleSettings(sizes: configuration.nodes)
+            (idle.span, idle.loss) = (asked.span, asked.loss)
+            self.idle = idle
+        }
         loose = configuration.loose
         workers = 1...configuration.workers
         durabilities = configuration.durabilities

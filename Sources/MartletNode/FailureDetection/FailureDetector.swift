@@ -10,6 +10,7 @@ actor FailureDetector {
     private var machine: FailureDetectorMachine
     private let replication: Confined<Replication>
     private let log: Log
+    private let noteLiveness: (@Sendable (UInt32, Liveness) -> Void)?
     /// Hears whether coordinators go round a node from now on.
     private let avoid: @Sendable (UInt32, Bool) -> Void
     /// Hears what the clocks of the cluster say: milliseconds of the wall clock less those of the steady one.
@@ -26,14 +27,15 @@ actor FailureDetector {
 
     init(
         _ machine: FailureDetectorMachine, over replication: Confined<Replication>, loop: any EventLoop,
-        clock: any NodeClock, log: Log, avoid: @escaping @Sendable (UInt32, Bool) -> Void,
-        setClock: @escaping @Sendable (Int64?) -> Void
+        clock: any NodeClock, log: Log, noteLiveness: (@Sendable (UInt32, Liveness) -> Void)?,
+        avoid: @escaping @Sendable (UInt32, Bool) -> Void, setClock: @escaping @Sendable (Int64?) -> Void
     ) {
         self.machine = machine
         self.replication = replication
         self.loop = loop
         self.clock = clock
         self.log = log
+        self.noteLiveness = noteLiveness
         self.avoid = avoid
         self.setClock = setClock
     }
@@ -73,6 +75,7 @@ actor FailureDetector {
             return isSent || !replication.transport.isOpen(to: node) ? nil : node
         case .avoid(let node, let isAvoided): avoid(node, isAvoided)
         case .changed(let node, let liveness):
+            noteLiveness?(node, liveness)
             let name = replication.value.membership.member(node)?.member.name ?? "\(node)"
             log(liveness == .alive ? .info : .notice, "node \(name) is \(liveness)")
         case .refuted(let liveness, let accuser):
@@ -150,16 +153,16 @@ extension Replication {
 extension ReplicaCoordinator {
     /// Begins to watch the other members.
     func watch(
-        incarnation: UInt64, seed: UInt64, log: Log, _ avoid: @escaping @Sendable (UInt32, Bool) -> Void,
-        setClock: @escaping @Sendable (Int64?) -> Void
+        incarnation: UInt64, seed: UInt64, log: Log, noteLiveness: (@Sendable (UInt32, Liveness) -> Void)?,
+        _ avoid: @escaping @Sendable (UInt32, Bool) -> Void, setClock: @escaping @Sendable (Int64?) -> Void
     ) {
         guard let replication else { return }
         let machine = FailureDetectorMachine(
             node: replication.membership.node, incarnation: incarnation, members: replication.otherNodes, seed: seed,
             now: loop.now.nanoseconds)
         let detector = FailureDetector(
-            machine, over: Confined(replication, on: loop), loop: loop, clock: store.clock, log: log, avoid: avoid,
-            setClock: setClock)
+            machine, over: Confined(replication, on: loop), loop: loop, clock: store.clock, log: log,
+            noteLiveness: noteLiveness, avoid: avoid, setClock: setClock)
         replication.detector = detector
         detector.assumeIsolated { $0.receive(.time) }
         for node in replication.otherNodes where replication.transport.isOpen(to: node) {

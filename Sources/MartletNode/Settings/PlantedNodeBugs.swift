@@ -1,7 +1,7 @@
 /// Bugs that a simulation has its nodes have, to see that its checkers catch them.
 public struct PlantedNodeBugs: OptionSet, Sendable {
-    public let rawValue: UInt8
-    public init(rawValue: UInt8) { self.rawValue = rawValue }
+    public let rawValue: UInt32
+    public init(rawValue: UInt32) { self.rawValue = rawValue }
 
     /// Reads are answered whether or not as many owners as they need hold what they answer, and bring none up to date.
     public static let skipsWriteBack = PlantedNodeBugs(rawValue: 1)
@@ -17,4 +17,6 @@ public struct PlantedNodeBugs: OptionSet, Sendable {
     public static let acceptsForeignEpoch = PlantedNodeBugs(rawValue: 32)
     /// A replica says of an expired value that there is none, with what it superseded.
     public static let forgetsExpired = PlantedNodeBugs(rawValue: 64)
+    /// A write that is sent again with its token is done again.
+    public static let ignoresTokens = PlantedNodeBugs(rawValue: 128)
 }

@@ -43,6 +43,7 @@ extension Transaction {
     /// The record is written again as it is: what answers a repetition is as durable, and on as many replicas, as the
     /// repetition asks for.
     public func earlierOutcome(_ key: RawSpan, of token: RetryToken) -> Receipt? {
+        guard heeded(token) != nil else { return nil }
         let hash = locate(key)
         var receipt: Receipt?
         var held: [UInt8] = []
@@ -61,6 +62,11 @@ extension Transaction {
         hashes.append(hash)
         effects.append(Effect(keyspace: keyspace, count: 0, expiring: 0))
         return receipt
+    }
+
+    /// The words of a token as records have them; nil for a planted bug that ignores it.
+    func heeded(_ token: RetryToken?) -> (UInt64, UInt64)? {
+        store.settings.plantedBugs.contains(.ignoresTokens) ? nil : token.map { ($0.high, $0.low) }
     }
 
     /// Stores the value; `context` is what a client was given, and the receipt holds what it is given back.

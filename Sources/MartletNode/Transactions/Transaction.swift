@@ -200,7 +200,7 @@ public final class Transaction {
         guard update.remainingSiblings < RecordUpdate.siblingLimit else { throw refuse(.tooManySiblings) }
         let (dot, stamp) = mint(update)
         var new = NewValue(
-            stamp: stamp, expiry: expiry.milliseconds, token: token.map { ($0.high, $0.low) }, length: value.byteCount)
+            stamp: stamp, expiry: expiry.milliseconds, token: heeded(token), length: value.byteCount)
         new.existed = update.replacesLive(at: nowMilliseconds)
         packed.removeAll()
         new.codec = ValueCodec.pack(value, as: settings.compression, into: &packed)
@@ -295,7 +295,7 @@ public final class Transaction {
         guard failure == nil else { return false }
         let wasLive = update.held == .damaged || !update.isTombstone
         let (dot, stamp) = mint(update)
-        var tombstone = NewValue.tombstone(stamp: stamp, token: token.map { ($0.high, $0.low) })
+        var tombstone = NewValue.tombstone(stamp: stamp, token: heeded(token))
         tombstone.existed = update.replacesLive(at: nowMilliseconds)
         var bytes: [UInt8] = []
         if !store.isReplicated, update.remainingSiblings == 0 {

@@ -134,7 +134,8 @@ public enum Checkers {
     public static var all: [any Checker.Type] {
         [
             AcknowledgedWrites.self, GreatestStamps.self, MaximalSiblings.self, RegularReads.self, ForwardReads.self,
-            OwnWrites.self, EqualDigests.self, NoResurrection.self, NoLateValues.self, RefusedWrites.self, Bounds.self,
+            OwnWrites.self, EqualDigests.self, NoResurrection.self, NoLateValues.self, RefusedWrites.self,
+            DoneOnce.self, Bounds.self,
             NoForeignBytes.self, NoComplaints.self, CountedOnce.self, SetTogether.self,
         ]
     }

@@ -53,6 +53,7 @@ struct KeyTimeline {
                             client: operation.client, session: operation.session))
                 case .set(let value, let expiry):
                     writes[key, default: []].append(write(operation, .value(value), expiry))
+                case .put(let value): writes[key, default: []].append(write(operation, .value(value), nil))
                 case .setTogether(let value): writes[key, default: []].append(write(operation, .value(value), nil))
                 case .delete: writes[key, default: []].append(write(operation, .absent, nil))
                 case .increment, .getSiblings, .putSibling: continue

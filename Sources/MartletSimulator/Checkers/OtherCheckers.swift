@@ -9,7 +9,8 @@ public enum RefusedWrites: Checker {
         for operation in evidence.history.operations {
             guard case .notApplied = operation.outcome else { continue }
             switch operation.action {
-            case .set(let value, _), .setTogether(let value), .putSibling(let value, _, _): refused[value] = operation
+            case .set(let value, _), .setTogether(let value), .putSibling(let value, _, _), .put(let value):
+                refused[value] = operation
             case .get, .delete, .increment, .getTogether, .getSiblings: continue
             }
         }
@@ -20,6 +21,26 @@ public enum RefusedWrites: Checker {
                 return "value \(value) was refused (\(write)), and was read at \(operation.returned.shown)"
             }
             return nil
+        }
+    }
+}
+
+/// A write that is sent again with its token is done once: no later outcome is told than the one that was acknowledged,
+/// and no value is a sibling of itself. An earlier one may be told, of a try that nothing had been heard of.
+public enum DoneOnce: Checker {
+    public static let name = "I7 sent again, done once"
+
+    public static func violations(in evidence: Evidence) -> [String] {
+        evidence.history.operations.compactMap { operation in
+            if operation.action == .getSiblings, case .ok(let contents) = operation.outcome,
+                Set(contents).count < contents.count
+            {
+                return "a value is there twice: \(operation)"
+            }
+            guard let stamp = operation.stamp, let other = operation.repeated.first(where: { $0 > stamp }) else {
+                return nil
+            }
+            return "done at \(stamp), and again at \(other): \(operation)"
         }
     }
 }

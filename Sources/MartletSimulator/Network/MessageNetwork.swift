@@ -90,6 +90,11 @@ public final class MessageNetwork: @unchecked Sendable {  // confined to the sim
         }
     }
 
+    /// By node, what its present process has sent.
+    var sentByNode: [UInt32: UInt64] {
+        transports.reduce(into: [:]) { $0[$1.key.node, default: 0] += $1.value.sent }
+    }
+
     // MARK: Opening
 
     func keep(_ transport: SimulatedTransport, to peer: UInt32) {

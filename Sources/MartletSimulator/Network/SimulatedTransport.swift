@@ -26,6 +26,8 @@ public final class SimulatedTransport: Transport {
     /// Open links from workers that this one has no counterpart for, by session.
     private var secondaries: [PeerSession: SimulatedLinkEnd] = [:]
     private(set) var isClosed = false
+    /// Messages that were taken.
+    private(set) var sent: UInt64 = 0
 
     init(
         node: UInt32, incarnation: UInt64, worker: Int, workers: Int, loop: SimulatedEventLoop, network: MessageNetwork
@@ -61,6 +63,7 @@ public final class SimulatedTransport: Transport {
             network.counters.declined += 1
             return false
         }
+        sent += 1
         return true
     }
 

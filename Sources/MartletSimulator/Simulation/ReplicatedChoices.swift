@@ -32,6 +32,8 @@ struct ReplicatedChoices {
     var idleTimeout: Duration
     var skew: Double
     var thinkTime: Duration
+    /// Whether a node may come up with another topology.
+    var hasForeign = true
 
     var nodes: Int { storages.count }
     /// Whether every R owners have one among any W.
@@ -69,6 +71,26 @@ struct ReplicatedChoices {
         idleTimeout = .seconds([1, 5][random.below(2)])
         skew = [0, 0.99, 1.5][random.below(3)]
         thinkTime = settings.workload.thinkTime / [1, 1, 2][random.below(3)]
+    }
+
+    /// A cluster of any size that is left alone: all as usual, on disks, three replicas of a partition.
+    init(idleNodes nodes: Int) {
+        racks = Array(repeating: 0, count: nodes)
+        replicas = min(3, nodes)
+        read = replicas / 2 + 1
+        write = read
+        workers = 1
+        // What `martlet check` asks for: eight partitions for a node at least.
+        partitions = 64
+        while partitions < min(8 * nodes, Slot.count) { partitions *= 2 }
+        policy = .latest
+        let storage = Storage(disk: SimulatedDisk.Settings(), durability: .always, cacheBytes: 0)
+        storages = Array(repeating: storage, count: nodes)
+        catchUp = CatchUpSettings()
+        idleTimeout = .seconds(5)
+        skew = 0
+        thinkTime = .zero
+        hasForeign = false
     }
 
     /// All in memory, all on disks, or some of each.

@@ -20,6 +20,12 @@ public final class ReplicatedCluster: SimulatedCluster, @unchecked Sendable {  /
     let ring: Ring
     /// What nodes of a foreign epoch go by.
     let foreignRing: Ring
+    /// The keyspace on the one ring and on the other; made once, since it is as large as the ring. All nodes are in one
+    /// data center, and see it alike.
+    private let keyspace: ClusterMembership.Keyspace
+    private let foreignKeyspace: ClusterMembership.Keyspace
+    /// Hears what nodes hold of others: of whom, and who does.
+    var noteLiveness: (Liveness, UInt32, UInt32) -> Void = { _, _, _ in }
     /// How often each way between nodes is blocked by faults that overlap.
     var blockings: [FaultyLinks.Direction: Int] = [:]
 
@@ -41,7 +47,9 @@ public final class ReplicatedCluster: SimulatedCluster, @unchecked Sendable {  /
         messages.faults.idleTimeout = choices.idleTimeout
         operators = SimulatedEnvironment.make(on: executor, network: network, workers: 1)
         ring = Self.ring(choices)
-        foreignRing = Self.ring(choices, isForeign: true)
+        foreignRing = choices.hasForeign ? Self.ring(choices, isForeign: true) : ring
+        keyspace = Self.keyspace(choices, on: ring)
+        foreignKeyspace = choices.hasForeign ? Self.keyspace(choices, on: foreignRing) : keyspace
         nodes = choices.storages.enumerated().map { ReplicatedNode(self, id: UInt32($0 + 1), $1) }
     }
 
@@ -56,6 +64,14 @@ public final class ReplicatedCluster: SimulatedCluster, @unchecked Sendable {  /
         } catch {
             preconditionFailure("no ring of \(choices.shown): \(error)")
         }
+    }
+
+    private static func keyspace(_ choices: ReplicatedChoices, on ring: Ring) -> ClusterMembership.Keyspace {
+        var keyspace = ClusterMembership.Keyspace(ring: ring, node: 1)
+        keyspace.policy = choices.policy
+        keyspace.read = .count(choices.read)
+        keyspace.write = .count(choices.write)
+        return keyspace
     }
 
     public var clientAddresses: [SocketAddress] { nodes.map(\.address) }
@@ -82,11 +98,16 @@ public final class ReplicatedCluster: SimulatedCluster, @unchecked Sendable {  /
     }
 
     func membership(of node: ReplicatedNode) -> ClusterMembership {
-        var keyspace = ClusterMembership.Keyspace(ring: node.isForeign ? foreignRing : ring, node: node.id)
-        keyspace.policy = choices.policy
-        keyspace.read = .count(choices.read)
-        keyspace.write = .count(choices.write)
-        return ClusterMembership(epoch: node.isForeign ? 2 : 1, node: node.id, keyspaces: [keyspace])
+        ClusterMembership(
+            epoch: node.isForeign ? 2 : 1, node: node.id, keyspaces: [node.isForeign ? foreignKeyspace : keyspace])
+    }
+
+    /// Whether every node runs, is caught up and has a link to every other.
+    var isFormed: Bool {
+        nodes.allSatisfy { node in
+            guard let statistics = node.running?.node.clusterStatistics else { return false }
+            return statistics.openLinks == (nodes.count - 1) * choices.workers && statistics.catchUp.inNeed == 0
+        }
     }
 
     // MARK: Losses

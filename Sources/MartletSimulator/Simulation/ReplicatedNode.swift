@@ -61,6 +61,9 @@ final class ReplicatedNode: @unchecked Sendable {  // confined to the simulation
         var opening = NodeOpening(kind: disk.kind, path: "")
         opening.served = served
         opening.noteLoss = { [self] loss in cluster.note(loss, of: self) }
+        opening.noteLiveness = { [self] of, liveness in
+            if number == process { cluster.noteLiveness(liveness, of, id) }
+        }
         let node = try Node.open(settings, opening, in: world.environment)
         var transports: [Confined<any Transport>] = []
         for (worker, loop) in world.loops.enumerated() {

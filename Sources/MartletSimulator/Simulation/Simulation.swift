@@ -105,6 +105,10 @@ public final class Simulation {
             record: { [unowned self] in history.operations.append($0) },
             complain: { [unowned self] in complaints.append($0) })
         client.learn = { [unowned self] in workload.learn($0, of: $1, covering: $2) }
+        // Tokens are remembered for a minute, by the stamps of later writes: a calendar that jumps cuts it short.
+        if !plan.faults.contains(where: { $0.kind == .clockJump }) {
+            client.writesWithToken = { [unowned self] in workload.writesWithToken(of: $0) }
+        }
         workers.append(client)
         let start = Duration.milliseconds(1 + number * 3)
         clients.loops[0].schedule(after: start) { client.start() }
@@ -182,16 +186,17 @@ public final class Simulation {
         var evidence = Evidence(history)
         evidence.finals = finals
         evidence.finalSiblings = finalSiblings
-        evidence.siblings = history.operations.compactMap { operation in
+        evidence.complaints = complaints
+        evidence.isFaultFree = plan.faults.isEmpty
+        cluster.testify(&evidence)
+        forgetTokens(&evidence)
+        evidence.siblings = evidence.history.operations.compactMap { operation in
             guard case .putSibling(let value, _, let replaces) = operation.action else { return nil }
             if case .notApplied = operation.outcome { return nil }
             return Evidence.SiblingWrite(
                 key: operation.keys[0], value: value, replaces: replaces, isAcknowledged: operation.isAcknowledged,
                 invoked: operation.invoked)
         }
-        evidence.complaints = complaints
-        evidence.isFaultFree = plan.faults.isEmpty
-        cluster.testify(&evidence)
         // One sick key of a group makes them all unreadable: those that are well are not to blame.
         for key in evidence.damagedKeys where key.family == .group {
             evidence.damagedKeys.formUnion(Workload.group(key.index / Workload.groupSize))
@@ -204,6 +209,19 @@ public final class Simulation {
         result.events = executor.trace.count
         result.traceHash = executor.trace.hash
         if !result.violations.isEmpty { result.lastEvents = lastEvents(200) }
+    }
+
+    /// Where data were lost, or reads need not find what is there, tokens are, too: a write that was sent again may be
+    /// done again at any later time.
+    private func forgetTokens(_ evidence: inout Evidence) {
+        for index in evidence.history.operations.indices {
+            let operation = evidence.history.operations[index]
+            guard operation.sent > 1, operation.isAcknowledged,
+                !evidence.readsAreRegular || !evidence.losses(of: operation.keys[0]).isEmpty
+            else { continue }
+            evidence.history.operations[index].outcome = .unknown("sent again after a loss")
+            evidence.history.operations[index].repeated = []
+        }
     }
 
     /// What to read first of a seed that failed, in the order of time: the last operations on the keys that the first

@@ -24,6 +24,8 @@ public struct SimulationSettings: Sendable {
     public var durabilities: [Durability] = [.always, .always, .interval, .none]
     /// The share of the seeds whose nodes keep nothing on disk, in percent.
     public var volatile = 15
+    /// Clusters that are left alone, in the place of clients and faults.
+    public var idle: IdleSettings?
     /// A bug that is planted to prove the checkers; never in a file.
     public var plantedBug: PlantedBug?
 
@@ -52,7 +54,7 @@ public struct SimulationSettings: Sendable {
         var settings = SimulationSettings(name: "replicated", faults: clusterFaults)
         settings.nodes = [1, 2, 3, 3, 3, 4, 5, 5, 6, 7]
         settings.workers = 1...3
-        settings.workload.mix = [30, 25, 6, 10, 7, 8, 6, 8, 10, 10]
+        settings.workload.mix = [30, 25, 6, 10, 7, 8, 6, 8, 10, 10, 8]
         return settings
     }()
 
@@ -87,6 +89,8 @@ public enum PlantedBug: String, Sendable, CaseIterable {
     case foreignEpochAccepted
     /// Of an expired value nothing is known any more, nor of what it replaced.
     case expiredForgotten
+    /// A write that is sent again with its token is done once more.
+    case tokenIgnored
 
     /// Those that one node alone can have.
     public static let ofOneNode: [PlantedBug] = [.acknowledgedBeforeSync, .damagedIsAbsent, .refusedIsApplied]
@@ -102,6 +106,7 @@ public enum PlantedBug: String, Sendable, CaseIterable {
         case .siblingDropped: .dropsSibling
         case .foreignEpochAccepted: .acceptsForeignEpoch
         case .expiredForgotten: .forgetsExpired
+        case .tokenIgnored: .ignoresTokens
         case .acknowledgedBeforeSync, .damagedIsAbsent, .refusedIsApplied, .caughtUpFromOne: []
         }
     }

@@ -72,6 +72,18 @@ public struct History: Sendable {
         case getSiblings
         /// With a context that covers the values named.
         case putSibling(UInt64, context: [UInt8], replaces: Set<UInt64>)
+        /// With a token, by which it may be sent again.
+        case put(UInt64)
+
+        /// The retry token of a write that has one: no two writes have the same.
+        var token: String? {
+            switch self {
+            case .putSibling(let value, _, _), .put(let value):
+                let digits = String(value, radix: 16)
+                return String(repeating: "0", count: 32 - digits.count) + digits
+            default: return nil
+            }
+        }
     }
 
     public enum Outcome: Sendable, Equatable {
@@ -97,6 +109,10 @@ public struct History: Sendable {
         public var outcome: Outcome
         /// The stamp of an acknowledged write, where its receipt told it.
         public var stamp: UInt64?
+        /// How often it was sent, with its token.
+        public var sent = 1
+        /// The stamps that were told when it was sent again after it was acknowledged.
+        public var repeated: [UInt64] = []
 
         public init(
             client: Int = 0, session: Int = 0, _ action: Action, _ keys: [Key], from invoked: MonotonicTime,
@@ -133,6 +149,7 @@ extension History.Operation: CustomStringConvertible {
             case .getTogether: "MGET"
             case .getSiblings: "GET siblings"
             case .putSibling(let value, _, let replaces): "PUT value \(value) over \(replaces.sorted())"
+            case .put(let value): "PUT value \(value)"
             }
         let result =
             switch outcome {
@@ -142,7 +159,8 @@ extension History.Operation: CustomStringConvertible {
             case .unknown(let text): "unknown: \(text)"
             }
         let names = keys.map(\.description).joined(separator: " ")
-        return "\(invoked.shown)-\(returned.shown) client \(client).\(session) \(what) \(names): \(result)"
+        let times = sent > 1 ? " (sent \(sent) times)" : ""
+        return "\(invoked.shown)-\(returned.shown) client \(client).\(session) \(what) \(names): \(result)\(times)"
     }
 }
 

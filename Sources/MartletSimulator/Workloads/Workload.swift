@@ -15,7 +15,7 @@ public final class Workload {
         /// How unevenly keys are used: 0 evenly, 0.99 as YCSB does.
         public var skew = 0.99
         /// Weights of the requests, in the order of ``Request``.
-        public var mix: [Int] = [30, 25, 6, 10, 7, 8, 6, 8, 0, 0]
+        public var mix: [Int] = [30, 25, 6, 10, 7, 8, 6, 8, 0, 0, 0]
         /// Whether the keyspace keeps siblings: else none are asked for, whatever the weights.
         public var hasSiblings = false
 
@@ -24,7 +24,8 @@ public final class Workload {
 
     /// The requests that ``Settings/mix`` weighs.
     public enum Request: Int, CaseIterable, Sendable {
-        case get, set, delete, increment, setExpiring, getExpiring, setTogether, getTogether, getSiblings, putSibling
+        case get, set, delete, increment, setExpiring, getExpiring, setTogether, getTogether, getSiblings, putSibling,
+            put
     }
 
     public let settings: Settings
@@ -35,6 +36,7 @@ public final class Workload {
     private var writes: UInt64 = 0
     /// By key the contexts that were read last, each with the values it covers.
     private var contexts: [History.Key: [(bytes: [UInt8], values: Set<UInt64>)]] = [:]
+    private var writesWithToken: [History.Key: Int] = [:]
     static let siblingKeys = 5
 
     public init(_ settings: Settings, random: SeededRandomSource) {
@@ -64,12 +66,20 @@ public final class Workload {
         case .getTogether: return (.getTogether, Self.group(index % 6))
         case .getSiblings: return (.getSiblings, [History.Key(.sibling, index % Self.siblingKeys)])
         case .putSibling: return put(History.Key(.sibling, index % Self.siblingKeys))
+        case .put:
+            let key = History.Key(.plain, index)
+            writesWithToken[key, default: 0] += 1
+            return (.put(nextValue()), [key])
         }
     }
+
+    /// How many writes with a token were asked for of a key; what tells whether a replica may have forgotten one.
+    func writesWithToken(of key: History.Key) -> Int { writesWithToken[key] ?? 0 }
 
     /// A write that replaces what its writer knows, which may be old news, and nothing else.
     private func put(_ key: History.Key) -> (action: History.Action, keys: [History.Key]) {
         let known = contexts[key] ?? []
+        writesWithToken[key, default: 0] += 1
         // No context: the writer knows of nothing.
         guard !known.isEmpty, random.happens(0.9) else {
             return (.putSibling(nextValue(), context: [], replaces: []), [key])
@@ -109,6 +119,8 @@ public final class Workload {
         for (request, weight) in zip(Request.allCases, settings.mix) {
             place -= weight
             guard place < 0 else { continue }
+            // Without a context it would be one more sibling, and not what a plain GET reads next.
+            if request == .put, settings.hasSiblings { return .set }
             let isOfSiblings = request == .getSiblings || request == .putSibling
             return isOfSiblings && !settings.hasSiblings ? .get : request
         }
