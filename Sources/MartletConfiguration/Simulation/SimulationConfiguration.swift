@@ -84,7 +84,7 @@ public enum SimulationFileSettings {
     public static let idle = [
         Setting("span", .duration(1000...86_400_000), default: "60s", "How long each cluster is left alone."),
         Setting(
-            "loss", .integer(0...50), default: "0", "Of the messages between nodes, those that are lost, in percent."),
+            "loss", .integer(0...50), default: "0", "The share of lost messages, in percent."),
     ]
 
     /// What `durability` lists.

@@ -2,8 +2,8 @@ internal import MartletCore
 internal import MartletNode
 internal import MartletRuntime
 
-/// A cluster of any size that no client asks anything of: the very actors find together, are left alone, and lose one of
-/// them that falls silent without a word.
+/// A cluster of any size that no client asks anything of: the very actors find together, are left alone, and lose one
+/// of them that falls silent without a word.
 ///
 /// ```swift
 /// let result = IdleSimulation.run(IdleSettings(sizes: [1000]), nodes: 1000, seed: 1)
