@@ -51,6 +51,9 @@ public enum Settings {
         Setting(
             "cache", .size(0...1 << 40), default: "64MiB",
             "The record cache above a backend that is not volatile, over all workers; 0 turns it off."),
+        Setting(
+            "memory_limit", .size(0...1 << 42), default: "0, none",
+            "What the process may allocate; beyond it commands that may store more are refused with -OOM."),
         Setting("max_clients", .integer(1...1_000_000), default: "10000", "Connections; more are refused."),
     ]
 

@@ -83,11 +83,12 @@ enum ExitCode {
     static let cannotReach: Int32 = 3
     static let notFound: Int32 = 4
     static let quorumNotMet: Int32 = 5
+    static let storageFailed: Int32 = 74
     static let configuration: Int32 = 78
 
     static let summary = """
         Exit codes: 0 ok, 1 failed, 2 usage, 3 cannot reach the node, 4 not found, 5 quorum or durability not met,
-        78 a fault in the configuration.
+        74 the storage of a node failed, 78 a fault in the configuration.
         """
 }
 

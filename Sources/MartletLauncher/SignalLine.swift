@@ -2,11 +2,12 @@ internal import Glibc
 internal import MartletIO
 internal import MartletRuntime
 
-/// Waits for the signal that ends the process; a second one ends it at once.
+/// Waits for what ends the process: a signal, of which a second one ends it at once, or a failure.
 final class SignalLine: Sendable {
     private struct State {
-        var isSignalled = false
-        var waiter: CheckedContinuation<Void, Never>?
+        /// Of the process, once it is to end.
+        var code: Int32?
+        var waiter: CheckedContinuation<Int32, Never>?
     }
     private let state = Lock(State())
     private let loop = UVEventLoop.start(name: "signals")
@@ -23,25 +24,31 @@ final class SignalLine: Sendable {
     }
 
     private func received() {
-        let (isSecond, waiting) = state.withLock { state in
-            defer {
-                state.isSignalled = true
-                state.waiter = nil
-            }
-            return (state.isSignalled, state.waiter)
-        }
-        if isSecond { _exit(1) }
-        waiting?.resume()
+        if end(ExitCode.ok) { _exit(1) }
     }
 
-    /// Returns once a signal came.
-    func wait() async {
-        await withCheckedContinuation { continuation in
-            let isSignalled = state.withLock { state in
-                if !state.isSignalled { state.waiter = continuation }
-                return state.isSignalled
+    /// Has the process end; whether it was to end already.
+    @discardableResult
+    func end(_ code: Int32) -> Bool {
+        let (isSecond, waiting) = state.withLock { state in
+            defer {
+                state.code = state.code ?? code
+                state.waiter = nil
             }
-            if isSignalled { continuation.resume() }
+            return (state.code != nil, state.waiter)
+        }
+        waiting?.resume(returning: code)
+        return isSecond
+    }
+
+    /// Returns once the process is to end: with what code.
+    func wait() async -> Int32 {
+        await withCheckedContinuation { continuation in
+            let code = state.withLock { state in
+                if state.code == nil { state.waiter = continuation }
+                return state.code
+            }
+            if let code { continuation.resume(returning: code) }
         }
     }
 }

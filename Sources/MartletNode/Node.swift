@@ -22,6 +22,8 @@ public actor Node {
     public nonisolated let startedUnclean: Bool
     /// Passed by commands over the keys of several workers.
     public nonisolated let multiKeyGate: MultiKeyGate
+    /// How much it has taken on, and whether it takes more.
+    public nonisolated let load: NodeLoad
     private let directory: DataDirectory?
     private let committer: Committer?
     private let counters: [Lock<StoreCounters>]
@@ -32,6 +34,7 @@ public actor Node {
     private let noteLoss: (@Sendable (DataLoss) -> Void)?
     private let noteLiveness: (@Sendable (UInt32, Liveness) -> Void)?
     private var syncTimer: (any LoopTimer)?
+    private var loadTimer: (any LoopTimer)?
     private var isStopped = false
 
     public nonisolated var unownedExecutor: UnownedSerialExecutor {
@@ -40,6 +43,7 @@ public actor Node {
 
     init(_ assembly: NodeAssembly) {
         settings = assembly.settings
+        load = assembly.load
         environment = assembly.environment
         coordinators = assembly.coordinators
         replicas = assembly.replicas
@@ -67,6 +71,7 @@ public actor Node {
             environment.spawn("reclaim") { await first.reclaim(keyspace: keyspace) }
         }
         if settings.durability == .interval { scheduleSync() }
+        if settings.memoryLimit > 0 { measureLoad() }
     }
 
     /// Makes the node one of several: from now on it serves its peers, and what clients write is replicated.
@@ -91,6 +96,14 @@ public actor Node {
             for coordinator in all {
                 coordinator.loop.post { coordinator.assumeIsolated { $0.setClock(reference) } }
             }
+        }
+    }
+
+    private func measureLoad() {
+        load.measure()
+        let me = self
+        loadTimer = environment.loops[0].schedule(after: NodeLoad.period) {
+            me.assumeIsolated { if !$0.isStopped { $0.measureLoad() } }
         }
     }
 
@@ -125,22 +138,35 @@ public actor Node {
     }
 
     /// Finishes what is under way, syncs, and closes the backend. The front doors are closed before.
+    ///
+    /// - Throws: what failed last; the backend is closed all the same, but not as one that was closed in order.
     public func stop() async throws(StorageError) {
         guard !isStopped else { return }
         isStopped = true
         syncTimer?.cancel()
+        loadTimer?.cancel()
         for coordinator in coordinators { await coordinator.leave() }
         for replica in replicas { await replica.stop() }
         var counts: [Int?] = []
         for keyspace in settings.keyspaces.indices { counts.append(await replicas[0].count(keyspace: keyspace)) }
-        try await replicas[0].recordCounts(counts, marksClose: directory == nil)
+        var failure: StorageError?
+        do throws(StorageError) {
+            try await replicas[0].recordCounts(counts, marksClose: directory == nil)
+        } catch {
+            failure = error
+        }
         await replicas[0].settled()
         for reads in reads { reads.shutdown() }
         writer?.shutdown()
         for replica in replicas { await replica.releaseReader() }
-        try backend.close()
-        try directory?.update { $0.marks["clean"] = "yes" }
+        do throws(StorageError) {
+            try backend.close()
+            if failure == nil { try directory?.update { $0.marks["clean"] = "yes" } }
+        } catch {
+            failure = error
+        }
         directory?.close()
+        if let failure { throw failure }
     }
 
     /// The workers' and the committer's counters, for INFO.

@@ -13,6 +13,8 @@ struct NodeAssembly {
     var served: ServedMark
     var noteLoss: (@Sendable (DataLoss) -> Void)?
     var noteLiveness: (@Sendable (UInt32, Liveness) -> Void)?
+    var noteFailure: (@Sendable (StorageError) -> Void)?
+    let load: NodeLoad
     var coordinators: [ReplicaCoordinator] = []
     var replicas: [Replica] = []
     var committer: Committer?
@@ -35,6 +37,9 @@ public struct NodeOpening: Sendable {
     public var noteLoss: (@Sendable (DataLoss) -> Void)?
     /// Hears, on the first worker's loop, of each change of what the failure detector holds of another node.
     public var noteLiveness: (@Sendable (UInt32, Liveness) -> Void)?
+    /// Hears, on a worker's loop and maybe more than once, that the backend failed for good: from then on the node
+    /// acknowledges no write. What it holds is to be opened anew.
+    public var noteFailure: (@Sendable (StorageError) -> Void)?
 
     public init(kind: BackendKind, backendSettings: BackendSettings = BackendSettings(), path: String) {
         self.kind = kind
@@ -75,9 +80,11 @@ extension Node {
             var assembly = NodeAssembly(
                 settings: settings, environment: environment, backend: backend, directory: directory,
                 incarnation: incarnation, startedUnclean: startedUnclean,
-                served: opening.served ?? (opening.path.isEmpty ? .inMemory() : .file(in: opening.path)))
+                served: opening.served ?? (opening.path.isEmpty ? .inMemory() : .file(in: opening.path)),
+                load: NodeLoad(settings, usedMemory: environment.usedMemory))
             assembly.noteLoss = opening.noteLoss
             assembly.noteLiveness = opening.noteLiveness
+            assembly.noteFailure = opening.noteFailure
             try assembly.makeWorkers()
             return Node(assembly)
         } catch {
@@ -128,7 +135,7 @@ extension NodeAssembly {
             let executor = environment.makeBlockingExecutor("commit")
             writer = executor
             committer = Committer(
-                backend: backend, executor: executor, clock: environment.clock,
+                backend: backend, executor: executor, clock: environment.clock, load: load,
                 listeners: mailboxes.map { mailbox in { outcome in mailbox.deliver(outcome) } })
         }
         for (worker, loop) in environment.loops.enumerated() {
@@ -144,8 +151,9 @@ extension NodeAssembly {
                     worker: worker, loop: loop, clock: environment.clock, settings: settings, backend: backend,
                     reader: try backend.makeReader(), committer: committer, reads: blocking,
                     keyspaces: recovered.keyspaces, nodeIdentifier: settings.id, incarnation: incarnation,
-                    leases: recovered.leases, start: start, counters: published))
+                    leases: recovered.leases, start: start, counters: published, load: load))
             // Not yet in use: from here on only its loop touches it.
+            store.noteFailure = noteFailure
             let confined = Confined(store, handedTo: loop)
             mailboxes[worker].open(confined)
             coordinators.append(ReplicaCoordinator(store: confined, loop: loop, clock: environment.clock))

@@ -36,7 +36,7 @@ final class CommandBench: ServerFacts {
                 },
                 nodeIdentifier: 1, incarnation: 1, leases: try LeaseKeeper(reading: nil),
                 start: try DataStart(reading: backend, isClosed: nil, served: .inMemory()),
-                counters: Lock(StoreCounters())))
+                counters: Lock(StoreCounters()), load: NodeLoad(settings, usedMemory: { 0 })))
         session = Session(
             id: 7, peer: SocketAddress(host: "127.0.0.1", port: 50000), local: address, connectedAt: 0, server: self)
         call = Invocation(transaction: Transaction(store: store), session: session)

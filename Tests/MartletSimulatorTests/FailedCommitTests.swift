@@ -19,21 +19,29 @@ import Testing
     }
 
     static func play(
-        seed: UInt64, readsMayBlock: Bool = false, keyspaces: Int = 1,
+        seed: UInt64, readsMayBlock: Bool = false, keyspaces: Int = 1, workers: Int = 4, memoryLimit: Int = 0,
+        usedMemory: @escaping @Sendable () -> Int = { 0 },
+        failed: @escaping @Sendable (StorageError) -> Void = { _ in },
         _ script: @escaping @Sendable (Play) async -> Void
     ) {
         let executor = SimulationExecutor(seed: seed)
         let network = SimulatedNetwork(executor)
         let disk = SimulatedDisk(SimulatedDisk.Settings(readsMayBlock: readsMayBlock), on: executor)
-        let world = SimulatedEnvironment.make(on: executor, network: network, workers: 4, disk: disk)
+        let world = SimulatedEnvironment.make(on: executor, network: network, workers: workers, disk: disk)
         let host = world.makeNeighbour(workers: 1)
         let isDone = Lock(false)
         world.environment.spawn("node") {
             do {
                 var settings = NodeSettings(cluster: "sim", name: "n1", durability: .always)
-                settings.workers = 4
+                settings.workers = workers
                 settings.keyspaces = (0..<keyspaces).map { KeyspaceSettings(id: UInt32($0), name: "k\($0)") }
-                let node = try Node.open(settings, NodeOpening(kind: disk.kind, path: ""), in: world.environment)
+                settings.memoryLimit = memoryLimit
+                settings.backlogLimit = 1 << 20
+                var opening = NodeOpening(kind: disk.kind, path: "")
+                opening.noteFailure = failed
+                var environment = world.environment
+                environment.usedMemory = usedMemory
+                let node = try Node.open(settings, opening, in: environment)
                 await node.start()
                 let server = try await Server.open(Server.Settings(address: serverAddress), for: node)
                 await withCheckedContinuation { (done: CheckedContinuation<Void, Never>) in

@@ -156,12 +156,15 @@ import Testing
 
 /// A connection that sends text and waits for lines.
 final class RawClient: @unchecked Sendable {
+    let loop: SimulatedEventLoop
     private let handler = Handler()
     private var text = ""
     private var waiter: (lines: Int, resume: ([String]) -> Void)?
 
+    private init(_ loop: SimulatedEventLoop) { self.loop = loop }
+
     static func connect(on loop: SimulatedEventLoop) async -> RawClient {
-        let client = RawClient()
+        let client = RawClient(loop)
         await withCheckedContinuation { (opened: CheckedContinuation<Void, Never>) in
             loop.post {
                 client.handler.onBytes = { bytes in client.received(String(decoding: bytes, as: UTF8.self)) }

@@ -65,6 +65,8 @@ public struct ClusterConfiguration: Sendable {
         public var syncInterval: Duration
         /// Of the record cache, over all workers; 0: none.
         public var cacheBytes: Int
+        /// What the process may allocate; 0: no limit.
+        public var memoryLimit: Int
         /// Connections; more are refused.
         public var maximumClients: Int
         /// Where the file speaks of it, counted from 1.

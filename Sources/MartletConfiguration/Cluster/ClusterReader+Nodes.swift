@@ -67,6 +67,7 @@ extension ClusterReader {
             backendSettings: storage?.settings ?? BackendSettings(), durability: durability ?? .always,
             syncInterval: .milliseconds(given.number("sync_interval", default: 1000)),
             cacheBytes: given.number("cache", default: 64 << 20),
+            memoryLimit: given.number("memory_limit", default: 0),
             maximumClients: given.number("max_clients", default: 10_000), line: reader.line)
         if given.values["listen"] != nil || reader.node("listen") == nil {
             place(&node, given, &reader, isAlone: count == 1, hasSecret: hasSecret, &taken)

@@ -8,7 +8,7 @@ public enum RealEnvironment {
     public static func make(workers: Int, log: Log) -> NodeEnvironment {
         NodeEnvironment(
             loops: (0..<workers).map { UVEventLoop.start(name: "worker-\($0)") }, clock: SystemClock(),
-            random: SystemRandomSource(), log: log
+            random: SystemRandomSource(), log: log, usedMemory: { AllocatedMemory.bytes }
         ) { ThreadBlockingExecutor(name: $0) }
     }
 

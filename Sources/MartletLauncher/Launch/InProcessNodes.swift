@@ -24,7 +24,15 @@ enum InProcessNodes {
         for node in nodes {
             let log = StandardErrorLog.make(label: node.name, level: level)
             do {
-                let started = try await joining.start(node, opening(node), log: log)
+                var opening = opening(node)
+                opening.noteFailure = { error in
+                    log(
+                        .critical,
+                        "the storage failed: \(error.message); nothing is acknowledged any more: the node ends, and takes "
+                            + "from its peers what it lacks when it is started again")
+                    signals.end(ExitCode.storageFailed)
+                }
+                let started = try await joining.start(node, opening, log: log)
                 running.append((node.name, started))
                 if started.node.startedUnclean {
                     log(.notice, "the last run was not ended in order; recovered what its durability promises")
@@ -36,9 +44,10 @@ enum InProcessNodes {
                 return code
             }
         }
-        await signals.wait()
+        let code = await signals.wait()
         for node in nodes { StandardErrorLog.make(label: node.name, level: level)(.info, "draining") }
-        return await stop(running)
+        let stopped = await stop(running)
+        return code == ExitCode.ok ? stopped : code
     }
 
     private static func stop(_ running: [(name: String, node: RunningNode)]) async -> Int32 {

@@ -109,6 +109,7 @@ extension NodeSettings {
         workers = node.workers
         syncInterval = node.syncInterval
         cacheBytes = node.cacheBytes
+        memoryLimit = node.memoryLimit
         keyspaces = cluster.keyspaces.map { keyspace in
             var settings = KeyspaceSettings(id: keyspace.id, name: keyspace.name)
             settings.maximumKey = keyspace.maximumKey

@@ -15,6 +15,7 @@ final class ClusterCounters: Sendable {
     let forwarded = Atomic<UInt64>(0)
     let taken = Atomic<UInt64>(0)
     let malformed = Atomic<UInt64>(0)
+    let expired = Atomic<UInt64>(0)
     let catchUp = Lock(CatchUpStatus())
 
     func count(_ answer: WriteAnswer) {
@@ -60,6 +61,8 @@ public struct ClusterStatistics: Sendable {
     public var taken: UInt64 = 0
     /// Messages that could not be understood.
     public var malformed: UInt64 = 0
+    /// Requests of other nodes that were dropped, since their time was up before they were begun.
+    public var expired: UInt64 = 0
     public var catchUp = CatchUpStatus()
 
     mutating func add(_ counters: ClusterCounters) {
@@ -74,6 +77,7 @@ public struct ClusterStatistics: Sendable {
         forwarded += counters.forwarded.load(ordering: .relaxed)
         taken += counters.taken.load(ordering: .relaxed)
         malformed += counters.malformed.load(ordering: .relaxed)
+        expired += counters.expired.load(ordering: .relaxed)
         catchUp.add(counters.catchUp.withLock { $0 })
     }
 }

@@ -97,6 +97,7 @@ extension Replication {
                 places: plan.places, digest: digest, missing: plan.asked.count, key: start..<middle,
                 command: middle..<round.bytes.count, waiter: waiter, ticket: ticket))
         round.open += 1
+        confirmationsUnderWay += 1
         for position in plan.asked {
             round.targets.add(index, for: plan.places.nodes[position])
         }
@@ -154,6 +155,7 @@ extension Replication {
         guard let waiter = round.entries[index].waiter else { return nil }
         round.entries[index].waiter = nil
         round.open -= 1
+        confirmationsUnderWay -= 1
         if round.open == 0 { _ = confirmations.remove(round.id) }
         return waiter
     }

@@ -1,5 +1,6 @@
 internal import MartletCore
 internal import MartletRuntime
+internal import Synchronization
 
 /// What peers ask of this node's replicas.
 extension Replication {
@@ -16,10 +17,23 @@ extension Replication {
         if store.isInline {
             try acknowledge(write, payload, header, peer)
         } else {
+            let come = loop.now
             whenResident(keys) { [self] in
+                // Nobody waits for it any more: who asked has answered that it is not known what became of it.
+                guard !isExpired(header, since: come) else { return }
                 withBytes(of: bytes) { try? acknowledge(write, $0, header, peer) }
             }
         }
+    }
+
+    /// Whether what a peer asked for has waited here for longer than the peer waits. Work that nobody asked for has no
+    /// deadline.
+    private func isExpired(_ header: MessageHeader, since come: MonotonicTime) -> Bool {
+        guard header.request != 0, header.deadline > 0, loop.now.since(come) >= .milliseconds(header.deadline) else {
+            return false
+        }
+        counters.expired.add(1, ordering: .relaxed)
+        return true
     }
 
     /// Merges all entries, whose records are resident, and answers once they are as durable as was asked.
@@ -60,8 +74,10 @@ extension Replication {
         guard let keyspace = store.keyspace(ofStored: storedKey) else { return .refused(.unknownKeyspace) }
         // What cannot be as durable as was asked is held all the same, and acknowledged as what it is.
         let durability = min(max(durability, ownDurability), store.backend.properties.maximumDurability)
-        catchUp?.willWrite()
         guard let view = try? RecordValidator.validate(record, storedKey: storedKey) else { return .refused(.other) }
+        if store.load.isMemoryFull, !view.isTombstone { return refuse(forMemory: true) }
+        if store.load.isBacklogged { return refuse(forMemory: false) }
+        catchUp?.willWrite()
         do throws(StorageError) {
             let done = try store.merge(
                 record, storedKey: storedKey, keyspace: keyspace,
@@ -74,6 +90,11 @@ extension Replication {
         }
     }
 
+    private func refuse(forMemory: Bool) -> ReplicaWriteReply.Outcome {
+        store.load.noteRefusal(forMemory: forMemory)
+        return .refused(forMemory ? .outOfMemory : .busy)
+    }
+
     // MARK: Reads
 
     func serveRead(_ header: MessageHeader, _ payload: RawSpan, _ peer: PeerSession) throws(ByteCursor.Malformed) {
@@ -81,14 +102,17 @@ extension Replication {
         var wanted: [[UInt8]] = []
         var keys = read.keys()
         while let key = try keys.next(of: payload) { wanted.append(payload.extracting(key).array) }
-        serve(read, wanted, header.request, peer)
+        serve(read, wanted, header, peer)
     }
 
-    private func serve(_ read: ReplicaRead, _ storedKeys: [[UInt8]], _ request: UInt64, _ peer: PeerSession) {
+    private func serve(_ read: ReplicaRead, _ storedKeys: [[UInt8]], _ header: MessageHeader, _ peer: PeerSession) {
+        let (request, come) = (header.request, loop.now)
         whenResident(storedKeys) { [self] in
+            guard !isExpired(header, since: come) else { return }
             let commit = pendingCommit(of: storedKeys)
             guard commit > 0 else {
-                _ = transport.reply(to: peer, header(.replicaReadReply, request)) { append(read, storedKeys, to: &$0) }
+                let header = self.header(.replicaReadReply, request)
+                _ = transport.reply(to: peer, header) { append(read, storedKeys, to: &$0) }
                 return
             }
             // What a power failure could still take back is shown to nobody: it is read now and told once it is safe.
@@ -97,7 +121,7 @@ extension Replication {
             append(read, storedKeys, to: &answers)
             let told = answers.copy()
             store.whenDone(commit) { [self] error in
-                _ = transport.reply(to: peer, header(.replicaReadReply, request)) { buffer in
+                _ = transport.reply(to: peer, self.header(.replicaReadReply, request)) { buffer in
                     guard error != nil else { return withBytes(of: told) { buffer.append($0) } }
                     ReplicaReadReply.begin(count: storedKeys.count, in: &buffer)
                     for _ in storedKeys { ReplicaReadReply.append(.refused(.closed), to: &buffer) }

@@ -111,6 +111,7 @@ extension Replication {
                 operation: plan.operation, places: plan.places, keyspace: plan.keyspace, slot: plan.slot,
                 place: start..<round.bytes.count, waiter: waiter, ticket: ticket, isTakenHere: commit != nil))
         round.unfinished += 1
+        writesUnderWay += 1
         for position in plan.step.send where position != plan.places.own {
             round.targets.add(index, for: plan.places.nodes[position])
         }
@@ -199,6 +200,7 @@ extension Replication {
         guard step.isFinished else { return }
         if !step.owed.isEmpty { noteOwed(round.entries[index], step.owed) }
         round.unfinished -= 1
+        writesUnderWay -= 1
         if round.unfinished == 0, openWrites !== round { _ = writes.remove(round.id) }
     }
 

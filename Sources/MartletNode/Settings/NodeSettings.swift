@@ -18,6 +18,10 @@ public struct NodeSettings: Sendable {
     public var syncInterval = Duration.seconds(1)
     /// Bytes of the record cache over all workers; 0 turns it off. A volatile backend has none.
     public var cacheBytes = 64 << 20
+    /// Bytes that the process may allocate before writes are refused; 0: no limit.
+    public var memoryLimit = 0
+    /// Bytes that may wait for the backend before writes are refused.
+    public var backlogLimit = 64 << 20
     public var keyspaces = [KeyspaceSettings(id: 0, name: "default")]
     /// How replicas that lost data catch up, and how all are kept converging.
     public var catchUp = CatchUpSettings()

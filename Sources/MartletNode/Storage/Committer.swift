@@ -37,11 +37,14 @@ final class Committer: Sendable {
     }
     let counters = Lock(Counters())
     private let clock: any NodeClock
+    private let load: NodeLoad
 
     init(
-        backend: any StorageBackend, executor: any BlockingExecutor, clock: any NodeClock, listeners: [Listener]
+        backend: any StorageBackend, executor: any BlockingExecutor, clock: any NodeClock, load: NodeLoad,
+        listeners: [Listener]
     ) {
         self.backend = backend
+        self.load = load
         self.clock = clock
         self.executor = executor
         self.listeners = listeners
@@ -60,6 +63,7 @@ final class Committer: Sendable {
     ) -> Bool {
         let start = queue.withLock { queue -> Bool? in
             guard queue.failures[worker] == failuresSeen else { return nil }
+            load.addBacklog(batch.byteCount)
             if queue.batch.isEmpty { swap(&queue.batch, &batch) } else { queue.batch.append(batch) }
             queue.durability = max(queue.durability, durability)
             queue.newest[worker] = commit
@@ -120,6 +124,7 @@ final class Committer: Sendable {
                 }
                 fail(error)
             }
+            load.addBacklog(-batch.byteCount)
             batch.removeAll()
         }
     }
@@ -127,6 +132,7 @@ final class Committer: Sendable {
     /// Fails what is queued, since it may build on what failed, and tells every worker.
     private func fail(_ error: StorageError) {
         let newest = queue.withLock { queue in
+            load.addBacklog(-queue.batch.byteCount)
             queue.batch.removeAll()
             queue.durability = .none
             let newest = queue.newest

@@ -21,6 +21,7 @@ final class RecordStore {
     /// By keyspace the greatest generation that this worker has put into the backend, or is about to.
     var recordedGenerations: [UInt32]
     var minting: Minting
+    let load: NodeLoad
     var counters = StoreCounters()
     /// ``counters`` as of the last turn, for other threads.
     private let published: Lock<StoreCounters>
@@ -44,7 +45,9 @@ final class RecordStore {
     /// The number that the turn's batch will be committed under; 1 for the first.
     private(set) var openCommit: UInt64 = 1
     private(set) var committed: UInt64 = 0
+    /// The backend failed for good.
     private(set) var failure: StorageError?
+    var noteFailure: (@Sendable (StorageError) -> Void)?
     private var failuresSeen = 0
     private var hasTurnEnd = false
     private var loading = LoadBatch()
@@ -58,6 +61,7 @@ final class RecordStore {
         worker = parts.worker
         backend = parts.backend
         reader = parts.reader
+        load = parts.load
         isInline = parts.committer == nil
         committer = parts.committer
         published = parts.counters
@@ -189,7 +193,10 @@ final class RecordStore {
             submitBatch()  // what this turn gathered may build on what failed: it is refused there
             failuresSeen += 1
             failedUpTo = openCommit - 1
-            if error.code != .outOfSpace { failure = error }
+            if error.code != .outOfSpace {
+                failure = StorageError(.poisoned, error.message)  // from now on nothing is even tried
+                noteFailure?(error)
+            }
             lastError = error
             if isReplicated { minting.giveUpBirths() }
             let done = committed
@@ -363,6 +370,7 @@ struct WorkerParts {
     var leases: LeaseKeeper
     var start: DataStart
     var counters: Lock<StoreCounters>
+    var load: NodeLoad
 }
 
 /// A keyspace as one worker sees it.

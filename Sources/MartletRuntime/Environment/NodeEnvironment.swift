@@ -5,11 +5,14 @@ public struct NodeEnvironment: Sendable {
     public var clock: any NodeClock
     public var random: any RandomSource
     public var log: Log
+    /// Bytes that the process has allocated; 0 where that is not known.
+    public var usedMemory: @Sendable () -> Int
     /// Makes a thread for blocking work; the name shows in debuggers.
     public var makeBlockingExecutor: @Sendable (_ name: String) -> any BlockingExecutor
 
     public init(
         loops: [any EventLoop], clock: any NodeClock, random: any RandomSource, log: Log,
+        usedMemory: @escaping @Sendable () -> Int = { 0 },
         makeBlockingExecutor: @escaping @Sendable (String) -> any BlockingExecutor
     ) {
         precondition(!loops.isEmpty)
@@ -17,6 +20,7 @@ public struct NodeEnvironment: Sendable {
         self.clock = clock
         self.random = random
         self.log = log
+        self.usedMemory = usedMemory
         self.makeBlockingExecutor = makeBlockingExecutor
     }
 

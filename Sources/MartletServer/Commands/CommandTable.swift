@@ -9,6 +9,10 @@ public struct CommandTable: Sendable {
     public let rows: [Command]
     /// Of each row, how it uses replicas.
     let uses: [ReplicaUse]
+    /// Of each row, whether it may store more than there was.
+    let mayGrow: [Bool]
+    /// Of each row, whether it may write at all.
+    let mayWrite: [Bool]
     /// How many of `rows` are commands rather than subcommands.
     public let count: Int
     /// Of each command, where its subcommands lie in `rows`.
@@ -45,6 +49,8 @@ public struct CommandTable: Sendable {
         }
         self.rows = rows
         uses = rows.map { ReplicaUse($0) }
+        mayGrow = rows.map { $0.flags.contains("denyoom") }
+        mayWrite = rows.map { $0.flags.contains("write") }
         count = sorted.count
         subcommands = ranges
         subcommandNames = names

@@ -11,6 +11,9 @@ enum Refusal {
     static let wrongPassword: StaticString = "WRONGPASS invalid username-password pair or user is disabled."
     static let clientName: StaticString =
         "ERR Client names cannot contain spaces, newlines or special characters."
+    static let memory: StaticString = "OOM command not allowed when used memory > 'maxmemory'."
+    static let backlog: StaticString = "BUSY the disk does not keep up; nothing was applied, try again later"
+    static let tooMuch: StaticString = "BUSY too many commands are under way; nothing was applied, try again later"
     static let noPassword: StaticString = """
         ERR AUTH <password> called without any password configured for the default user. \
         Are you sure your configuration is correct?

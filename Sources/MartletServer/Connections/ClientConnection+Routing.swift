@@ -76,6 +76,12 @@ extension ClientConnection {
         }
         guard window.isEmpty else { return false }
         if isSpread {
+            if let row = door.table.row(input, call.arguments), let refusal = door.refusal(row) {
+                stream.write { swap(&$0, &call.reply.buffer) }
+                call.reply.refuse(refusal)
+                stream.write { swap(&$0, &call.reply.buffer) }
+                return true
+            }
             isMuted = takeMuting()
             runGathered(input, call)
         } else {

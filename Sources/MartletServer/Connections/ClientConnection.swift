@@ -215,6 +215,11 @@ final class ClientConnection: StreamHandler {
             mute(call, from: start, since: mode)
             finish(call, from: start, commit: 0)
         case .keys where coordinator.replication != nil:
+            if let refusal = door.refusal(row, coordinator) {
+                call.reply.refuse(refusal)
+                mute(call, from: start, since: mode)
+                return finish(call, from: start, commit: 0)
+            }
             if runWithoutWaiting(row, input, call, now, coordinator) { return }
             isMuted = takeMuting()
             runReplicated(input, call)

@@ -81,6 +81,10 @@ final class FrontDoor: ServerFacts {
     func perform(
         _ row: Int, _ input: RawSpan, _ call: Invocation, _ now: Int64, keyspace: Int, from start: Int
     ) -> UInt64 {
+        if let refusal = refusal(row) {
+            call.reply.refuse(refusal)
+            return 0
+        }
         call.transaction.begin(keyspace: keyspace, nowMilliseconds: now)
         table.rows[row].handler(input, call)
         let commit = call.transaction.end()
@@ -89,6 +93,32 @@ final class FrontDoor: ServerFacts {
             call.reply.error(failure.reply)
         }
         return commit
+    }
+
+    /// Why a command is not begun at all: the node has taken on as much as it can.
+    @inline(__always)
+    func refusal(_ row: Int) -> StaticString? {
+        let load = node.load
+        return load.isMemoryFull || load.isBacklogged ? refusal(row, load) : nil
+    }
+
+    private func refusal(_ row: Int, _ load: NodeLoad) -> StaticString? {
+        if load.isMemoryFull, table.mayGrow[row] {
+            load.noteRefusal(forMemory: true)
+            return Refusal.memory
+        }
+        guard load.isBacklogged, table.mayWrite[row] else { return nil }
+        load.noteRefusal(forMemory: false)
+        return Refusal.backlog
+    }
+
+    /// As ``refusal(_:)``, of a command that other nodes have a part in.
+    func refusal(_ row: Int, _ coordinator: isolated ReplicaCoordinator) -> StaticString? {
+        if let replication = coordinator.replication, replication.isOverloaded {
+            node.load.noteRefusal(forMemory: false)
+            return Refusal.tooMuch
+        }
+        return refusal(row)
     }
 
     /// Lends each key that a command names; none if there is no such command.

@@ -45,11 +45,22 @@ struct Information {
     }
 
     private var memory: Lines {
-        let resident = Self.residentBytes
+        let load = door.node.load
+        if load.memoryLimit == 0 { load.measure() }
+        let (resident, used) = (Self.residentBytes, load.usedBytes)
         return [
-            ("used_memory", "\(resident)"), ("used_memory_rss", "\(resident)"), ("maxmemory", "0"),
-            ("maxmemory_policy", "noeviction"), ("mem_fragmentation_ratio", "1.00"),
+            ("used_memory", "\(used)"), ("used_memory_rss", "\(resident)"), ("maxmemory", "\(load.memoryLimit)"),
+            ("maxmemory_policy", "noeviction"),
+            ("mem_fragmentation_ratio", Self.ratio(resident, used)),
+            ("commit_backlog_bytes", "\(load.backlogBytes)"),
+            ("refused_for_memory", "\(load.memoryRefusals)"), ("refused_for_backlog", "\(load.backlogRefusals)"),
         ]
+    }
+
+    /// `1.07`, in digits as Redis gives it.
+    private static func ratio(_ a: Int, _ b: Int) -> String {
+        let hundredths = b > 0 ? a * 100 / b : 100
+        return "\(hundredths / 100)." + (hundredths % 100 < 10 ? "0" : "") + "\(hundredths % 100)"
     }
 
     private var stats: Lines {
@@ -114,7 +125,7 @@ struct Information {
             ("commands_forwarded", "\(statistics.forwarded)"), ("commands_taken", "\(statistics.taken)"),
             ("catch_up_pages", "\(catchUp.pages)"), ("catch_up_records_sent", "\(catchUp.sent)"),
             ("catch_up_records_received", "\(catchUp.received)"), ("catch_up_failures", "\(catchUp.failures)"),
-            ("malformed_messages", "\(statistics.malformed)"),
+            ("malformed_messages", "\(statistics.malformed)"), ("expired_requests", "\(statistics.expired)"),
         ]
     }
 

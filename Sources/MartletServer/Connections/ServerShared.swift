@@ -56,7 +56,7 @@ final class ServerShared: Sendable {
             ("bind", address.host),
             ("databases", "\(node.settings.keyspaces.count)"),
             ("maxclients", "\(maximumClients)"),
-            ("maxmemory", "0"),
+            ("maxmemory", "\(node.load.memoryLimit)"),
             ("maxmemory-policy", "noeviction"),
             ("port", "\(address.port)"),
             ("proto-max-bulk-len", "\(RESPParser.longestBulk)"),
