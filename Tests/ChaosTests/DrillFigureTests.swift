@@ -96,6 +96,7 @@ import Testing
         #expect(abs(gap.worst - 1.1) < 0.01 && abs(gap.usual - 0.1) < 0.01)
         #expect(run.detections == [.init(event: "kill -9 node-1", first: 0.5, all: 0.5)])
         #expect(run.phases.map(\.requests) == [20, 30, 50] && run.phases.map(\.failed) == [0, 10, 0])
+        #expect(run.recoveries.map(\.event) == ["start node-1 again"])
         #expect(run.isGood)
     }
 

@@ -148,7 +148,8 @@ extension DrillConfiguration.Action {
         case .heal: "heal the network"
         case .slowDisk(let nodes, let time):
             time == .zero
-                ? "the disk of \(list(nodes)) is fast again" : "each sync of \(list(nodes)) takes \(time) more"
+                ? "the disk of \(list(nodes)) is fast again"
+                : "each sync of \(list(nodes)) takes \(Int(time / .milliseconds(1))) ms more"
         case .skew(let nodes, let milliseconds):
             milliseconds == 0
                 ? "the clock of \(list(nodes)) is right again"

@@ -10,8 +10,8 @@ struct DrillJudge {
     let members: [DrillCluster.Member]
     let events: [DrillRun.Event]
     let found: DrillRun.Evidence
-    private let start: UInt64
-    private let end: UInt64
+    let start: UInt64
+    let end: UInt64
 
     init(
         _ drill: DrillConfiguration, _ variant: DrillConfiguration.Variant?, _ members: [DrillCluster.Member],
@@ -27,7 +27,7 @@ struct DrillJudge {
     }
 
     private func seconds(_ time: UInt64) -> Double { time > start ? Double(time - start) / 1e9 : 0 }
-    private var operations: [DrillOperation] { found.record.operations }
+    var operations: [DrillOperation] { found.record.operations }
     private var slow: UInt64 { UInt64(clamping: drill.load.slow.inNanoseconds) }
 
     func run(named name: String) -> DrillReport.Run {
@@ -50,6 +50,7 @@ struct DrillJudge {
         }
         run.detections = detections
         run.gaps = gaps
+        run.recoveries = recoveries
         run.mostHints = mostHints
         run.counters = changes
         run.refusals =
@@ -238,6 +239,7 @@ struct DrillJudge {
         return events.enumerated().compactMap { index, event in
             let victims = Set(event.action.nodes.compactMap { name in members.firstIndex { $0.name == name } })
             guard event.action.isFault, !victims.isEmpty else { return nil }
+            if case .skew = event.action { return nil }
             let names = Set(victims.map { members[$0].name })
             let until = events[(index + 1)...].first { !$0.action.isFault }?.at ?? end
             let concerned = (0..<found.ring.partitions).filter {
@@ -270,32 +272,6 @@ struct DrillJudge {
             if former < to { worst = max(worst, end - former) }
         }
         return Double(worst) / 1e9
-    }
-
-    // MARK: Counters
-
-    private var mostHints: Int? {
-        guard found.samples.contains(where: { $0.view?.hints != nil }) else { return nil }
-        var latest: [Int: Int] = [:]
-        var most = 0
-        for sample in found.samples {
-            latest[sample.node] = sample.view?.hints ?? 0
-            most = max(most, latest.values.reduce(0, +))
-        }
-        return most
-    }
-
-    private var changes: [CompareReport.Counter] {
-        var names: Set<String> = []
-        for own in found.after.values { names.formUnion(own.keys) }
-        return names.sorted().compactMap { name in
-            let change = members.reduce(0) { sum, member in
-                let to = found.after[member.name]?[name] ?? 0
-                let from = found.before[member.name]?[name] ?? 0
-                return sum + (to < from ? to : to - from)  // a node that was started again counts from 0
-            }
-            return change == 0 ? nil : .init(name: name, change: change)
-        }
     }
 }
 

@@ -36,6 +36,7 @@ struct DrillReport: Codable, Sendable, Equatable {
         var latency: CompareReport.Latency
         var detections: [Detection] = []
         var gaps: [Gap] = []
+        var recoveries: [Recovery] = []
         /// The most hints that waited at one time, over all nodes; nil where nodes do not tell.
         var mostHints: Int?
         /// Of all nodes' counters, how much each changed.
@@ -111,6 +112,16 @@ struct DrillReport: Codable, Sendable, Equatable {
         /// Seconds from the fault until one of the others, and all of them, went round the nodes concerned.
         var first: Double?
         var all: Double?
+    }
+
+    /// How long the cluster took to be whole once something was given back, and what clients felt of it.
+    struct Recovery: Codable, Sendable, Equatable {
+        var event: String
+        /// Until every node answers, has a link with every other, is caught up and holds no hint; nil if never.
+        var seconds: Double?
+        /// Of the requests meanwhile, and of those before the first fault.
+        var p99: UInt64
+        var usualP99: UInt64
     }
 
     /// The longest time in which a partition that a fault concerns had no acknowledged write, by way of other nodes.

@@ -59,6 +59,8 @@ struct DrillSession {
         for step in drill.steps {
             if let refusal = cluster.refusal(of: step.action) { return fail(refusal) }
         }
+        var drill = drill
+        drill.steps = drill.steps.map { .init(at: $0.at, cluster.named($0.action)) }
         do throws(DriverError) {
             let run = DrillRun(drill, on: cluster, clock: clock) { Terminal.line($0) }
             let found = try await run.run()
@@ -102,7 +104,8 @@ struct DrillSession {
                 .init(
                     name: "Clients",
                     value: "\(load.connections) connections to each node; a request is given up after "
-                        + "\(load.timeout), and is slow after \(load.slow)"),
+                        + "\(Figures.time(UInt64(clamping: load.timeout.inNanoseconds))), and is slow after "
+                        + Figures.time(UInt64(clamping: load.slow.inNanoseconds))),
             ], slow: UInt64(clamping: load.slow.inNanoseconds), runs: [], notes: [])
     }
 

@@ -32,6 +32,16 @@ final class RunningCluster: DrillTarget {
             ?? names.firstIndex(of: name).flatMap { members.indices.contains($0) ? $0 : nil }
     }
 
+    /// A step with the names of this cluster's members.
+    func named(_ action: DrillConfiguration.Action) -> DrillConfiguration.Action {
+        func names(_ given: [String]) -> [String] { given.map { name in node(name).map { members[$0].name } ?? name } }
+        return switch action {
+        case .pause(let given): .pause(names(given))
+        case .resume(let given): .resume(names(given))
+        default: action
+        }
+    }
+
     /// Why a step cannot be done to it; nil if it can.
     func refusal(of action: DrillConfiguration.Action) -> String? {
         switch action {

@@ -17,13 +17,16 @@ final class DrillCluster {
     private let environments: [[String: String]]
     /// By node; nil while it has none.
     private var processes: [Int32?]
-    private var paused: Set<Int> = []
+    /// All that there ever were.
+    private var past: [Int32] = []
+    private let needs: DrillNeeds
     /// By node, whom it does not hear.
     private var deaf: [Set<Int>]
 
     /// Writes the cluster's files below `folder`, and makes its network; starts nothing.
     init(_ variant: DrillConfiguration.Variant, folder: String, needs: DrillNeeds) throws(DriverError) {
         self.folder = folder
+        self.needs = needs
         let count = variant.cluster.nodes.count
         do {
             try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
@@ -50,6 +53,7 @@ final class DrillCluster {
 
     deinit {
         for process in processes { if let process { end(process, SIGKILL) } }
+        if needs.skew { DrillNeeds.removeSharedMemory(of: past) }
     }
 
     private static func freePlace() -> RelocatedCluster.Place {
@@ -69,7 +73,7 @@ final class DrillCluster {
     /// Starts a node that has no process.
     func start(_ node: Int) throws(DriverError) {
         guard processes[node] == nil else { return }
-        var arguments = network?.prefix(of: node) ?? []
+        var arguments = network?.prefix(of: node) ?? needs.prefix
         if !arguments.isEmpty, let path = DrillTools.path(arguments[0]) { arguments[0] = path }
         arguments += [
             SupervisedProcess.thisExecutable, "launch", file, "--node", members[node].name, "--data", folder + "/data",
@@ -80,6 +84,7 @@ final class DrillCluster {
             throw DriverError("cannot start \(arguments[0]): \(DriverError.reason(errno))")
         }
         processes[node] = child
+        past.append(child)
     }
 
     /// The first node that ended by itself, with its last words; nil if all are as they should be.
@@ -119,7 +124,6 @@ final class DrillCluster {
         guard let process = processes[node] else { return }
         end(process, SIGKILL)
         processes[node] = nil
-        paused.remove(node)
     }
 
     private func end(_ process: Int32, _ signal: Int32) {
@@ -146,7 +150,6 @@ final class DrillCluster {
             for node in nodes {
                 guard let process = processes[node] else { continue }
                 Glibc.kill(process, pauses ? SIGSTOP : SIGCONT)
-                if pauses { paused.insert(node) } else { paused.remove(node) }
             }
         case .partition(let groups):
             let groups = groups.map { Set($0.compactMap { node($0) }) }

@@ -58,6 +58,19 @@ struct DrillNeeds: Sendable, Equatable {
         return environment
     }
 
+    /// What a command begins with so that a preloaded library does not change its environment: libfaketime does, once,
+    /// and Swift's runtime then finds no arguments. A program before it in the same process takes that upon itself.
+    var prefix: [String] { skew ? ["env"] : [] }
+
+    /// Takes away what libfaketime left of processes that ended.
+    static func removeSharedMemory(of processes: [Int32]) {
+        for process in processes {
+            for name in ["faketime_shm_\(process)", "sem.faketime_sem_\(process)"] {
+                try? FileManager.default.removeItem(atPath: "/dev/shm/" + name)
+            }
+        }
+    }
+
     /// The library of this project that waits before each sync; nil if it was not built.
     private static var slowDiskLibrary: String? {
         let folder = URL(fileURLWithPath: SupervisedProcess.thisExecutable).deletingLastPathComponent()

@@ -45,16 +45,29 @@ enum DrillTable {
                 : "\(run.failed) of \(run.requests) requests failed (\(Figures.digits(share * 100)) %: \(run.unknown) of "
                     + "unknown outcome, \(run.refused) refused, \(run.unsent) found no node)")
         sentences[0] += ", \(run.slowed) took longer than \(Figures.time(slow))."
-        for detection in run.detections.prefix(3) {
+        // Of many faults the worst tells enough; the others stand in the table of what happened.
+        var (detections, gaps) = (run.detections, run.gaps.filter { $0.partitions > 0 })
+        if detections.count > 3 { detections = detections.max { ($0.first ?? 0) < ($1.first ?? 0) }.map { [$0] } ?? [] }
+        if gaps.count > 3 { gaps = gaps.max { $0.worst < $1.worst }.map { [$0] } ?? [] }
+        for detection in detections {
             guard let first = detection.first else { continue }
             let all = detection.all.map { ", by all after \(seconds($0))" } ?? ""
             sentences.append("\"\(detection.event)\" was noticed by a node after \(seconds(first))\(all).")
         }
-        for gap in run.gaps.prefix(3) where gap.partitions > 0 {
+        for gap in gaps {
             sentences.append(
                 "Of the \(gap.partitions) partitions that \"\(gap.event)\" concerns, by way of the other nodes none was "
                     + "without an acknowledged write for longer than \(seconds(gap.worst)) (before: "
                     + "\(seconds(gap.usual))).")
+        }
+        if run.recoveries.count <= 3 {
+            for recovery in run.recoveries {
+                guard let time = recovery.seconds else { continue }
+                let ratio = Double(recovery.p99) / Double(max(1, recovery.usualP99))
+                sentences.append(
+                    "After \"\(recovery.event)\" all was whole within \(seconds(time)); the p99 meanwhile was "
+                        + "\(Figures.time(recovery.p99)), \(Figures.ratio(ratio)) that before the first fault.")
+            }
         }
         if let hints = run.mostHints, hints > 0 { sentences.append("At most \(hints) hints waited at one time.") }
         sentences.append(
