@@ -93,7 +93,7 @@ import Testing
         #expect(run.counters == [.init(name: "hints_sent", change: 3)])
         let gap = try #require(run.gaps.first)
         #expect(gap.partitions == 1)
-        #expect(abs(gap.worst - 1.1) < 0.01 && abs(gap.usual - 0.1) < 0.01)
+        #expect(abs(gap.worst - 1.01) < 0.001 && abs(gap.usual - 0.01) < 0.001)
         #expect(run.detections == [.init(event: "kill -9 node-1", first: 0.5, all: 0.5)])
         #expect(run.phases.map(\.requests) == [20, 30, 50] && run.phases.map(\.failed) == [0, 10, 0])
         #expect(run.recoveries.map(\.event) == ["start node-1 again"])

@@ -248,29 +248,31 @@ struct DrillJudge {
             let worst = gap(concerned, from: event.at, to: until, without: victims)
             return DrillReport.Gap(
                 event: event.action.text, partitions: concerned.count, worst: worst,
-                usual: gap(concerned, from: start, to: first, without: []))
+                usual: gap(concerned, from: start, to: first, without: victims))
         }
     }
 
-    /// The longest time without an acknowledged write of any partition, in seconds, that reaches into the time given.
+    /// The longest that any partition went without an acknowledged write from when one was due, in seconds, as far as
+    /// it reaches into the time given; of what went by way of other nodes.
     private func gap(_ partitions: [Int], from: UInt64, to: UInt64, without nodes: Set<Int>) -> Double {
         let concerned = Set(partitions)
-        var last: [Int: UInt64] = [:]
-        var worst: UInt64 = 0
-        let done = operations.filter { operation in
-            operation.kind != .read && operation.outcome == .ok && !nodes.contains(Int(operation.node))
-                && concerned.contains(found.record.keys[Int(operation.key)].partition)
-        }.sorted { $0.returned < $1.returned }
-        for operation in done {
+        var moments: [(at: UInt64, partition: Int, isDone: Bool)] = []
+        for operation in operations where operation.kind != .read && operation.node >= 0 {
             let partition = found.record.keys[Int(operation.key)].partition
-            let former = last[partition] ?? start
-            if operation.returned >= from, former < to { worst = max(worst, operation.returned - former) }
-            last[partition] = operation.returned
+            guard !nodes.contains(Int(operation.node)), concerned.contains(partition) else { continue }
+            moments.append((operation.due, partition, false))
+            if operation.outcome == .ok { moments.append((operation.returned, partition, true)) }
         }
-        for partition in partitions {
-            let former = last[partition] ?? start
-            if former < to { worst = max(worst, end - former) }
+        var awaited: [Int: UInt64] = [:]
+        var worst: UInt64 = 0
+        for moment in moments.sorted(by: { $0.at < $1.at }) {
+            if !moment.isDone {
+                if awaited[moment.partition] == nil { awaited[moment.partition] = moment.at }
+            } else if let since = awaited.removeValue(forKey: moment.partition), moment.at >= from, since < to {
+                worst = max(worst, moment.at - since)
+            }
         }
+        for since in awaited.values where since < to && end > since { worst = max(worst, end - since) }
         return Double(worst) / 1e9
     }
 }

@@ -124,12 +124,13 @@ struct DrillReport: Codable, Sendable, Equatable {
         var usualP99: UInt64
     }
 
-    /// The longest time in which a partition that a fault concerns had no acknowledged write, by way of other nodes.
+    /// The longest from when a write was due until one was acknowledged in the same partition, over all partitions that
+    /// a fault concerns, by way of other nodes.
     struct Gap: Codable, Sendable, Equatable {
         var event: String
         var partitions: Int
         var worst: Double
-        /// The same before the first fault: what the rate of the load alone makes.
+        /// The same before the first fault.
         var usual: Double
     }
 }

@@ -33,6 +33,11 @@ struct DrillSession {
                 try cluster.start()
                 let run = DrillRun(drill, on: cluster, clock: clock) { Terminal.line($0) }
                 let found = try await run.run()
+                if run.poorlyFounded > 0 {
+                    report.notes.append(
+                        "\(variant.name): \(run.poorlyFounded) replicas of partitions came up from too few owners: more of "
+                            + "these lost what they had than an acknowledged write is sure to outlive.")
+                }
                 report.runs.append(
                     DrillJudge(drill, variant, cluster.members, run.events, found).run(named: variant.name))
             } catch {
@@ -122,6 +127,7 @@ struct DrillSession {
         for run in report.runs {
             let name = report.runs.count > 1 ? run.name + ": " : ""
             Terminal.line(name + DrillTable.verdict(run, slow: report.slow))
+            for note in report.notes where note.hasPrefix(run.name + ": ") { Terminal.line(note) }
             for violation in run.violations.prefix(20) { Terminal.line("FAULT: " + violation) }
         }
         Terminal.line("\n\(out)/report.html\n\(out)/report.json")

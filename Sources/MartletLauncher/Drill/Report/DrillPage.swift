@@ -221,8 +221,8 @@ struct DrillPage {
             + "the whole history: no acknowledged write lost, nothing read that was never written, nothing refused that was "
             + "done, and, where R + W > N and nobody stands in for owners, no stale read. The owners of each partition are "
             + "compared by their digests.",
-        "A gap is the longest time without an acknowledged write in any one partition that a fault concerns, by way of nodes "
-            + "that it does not concern. It cannot be shorter than the load's own distances, which stand beside it.",
+        "A gap is the longest time from when a write was due until one was acknowledged in the same partition, over all "
+            + "partitions of which a node that the fault concerns is an owner, by way of the other nodes.",
         "Nodes were asked for their view ten times a second: what is seen is known to a tenth of a second. The nodes and the "
             + "load share this machine.",
     ]

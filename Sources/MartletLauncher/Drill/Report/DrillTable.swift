@@ -56,9 +56,8 @@ enum DrillTable {
         }
         for gap in gaps {
             sentences.append(
-                "Of the \(gap.partitions) partitions that \"\(gap.event)\" concerns, by way of the other nodes none was "
-                    + "without an acknowledged write for longer than \(seconds(gap.worst)) (before: "
-                    + "\(seconds(gap.usual))).")
+                "Of the \(gap.partitions) partitions that \"\(gap.event)\" concerns, by way of the other nodes none waited "
+                    + "longer than \(seconds(gap.worst)) for an acknowledged write (before: \(seconds(gap.usual))).")
         }
         if run.recoveries.count <= 3 {
             for recovery in run.recoveries {
