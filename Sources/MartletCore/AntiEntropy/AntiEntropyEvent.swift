@@ -10,6 +10,8 @@ public struct AntiEntropySettings: Hashable, Sendable {
     public var markDelay: UInt64 = 500_000_000
     /// Roots in one message.
     public var roots = 1024
+    /// From the begin of one reading of all records, against bit rot, to the next: an hour.
+    public var scanPeriod: UInt64 = 3_600_000_000_000
     /// Nodes in one message, at most ``MerkleNodes/most``; each is some 130 bytes.
     public var nodes = 64
 

@@ -56,7 +56,7 @@ public struct MerkleForest: Sendable {
     /// committed batch changes, the digest of the former one known from the merge. O(1).
     public mutating func update(_ unit: Int, place: UInt64, removing old: UInt64?, adding new: UInt64?) {
         plots[unit].tree.update(place: place, removing: old, adding: new)
-        if let scan = plots[unit].scan, place < scan.from {
+        if let from = plots[unit].scan?.from, place < from {
             plots[unit].scan?.tree.update(place: place, removing: old, adding: new)
         }
     }

@@ -151,7 +151,7 @@ extension CatchUpMachine {
             }
             next = min(next, peers[peer].askAt)
         }
-        if node < peers[peer].node {
+        if settings.comparesWell, node < peers[peer].node {
             if peers[peer].nextPass <= now {
                 peers[peer].nextPass = now + jittered(max(peers[peer].passInterval, settings.period))
                 peers[peer].passInterval = min(peers[peer].passInterval * 2, settings.longestPeriod)

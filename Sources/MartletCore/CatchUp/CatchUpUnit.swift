@@ -106,6 +106,8 @@ public struct CatchUpSettings: Hashable, Sendable {
     public var pageBytes = 256 << 10
     /// Units in one page.
     public var pageUnits = 2048
+    /// Whether well replicas are compared page by page, when a link opens and periodically: not where Merkle trees are.
+    public var comparesWell = true
     /// For tests of the checkers: how many other owners are taken to be enough. Nil for what is right.
     public var plantedNeed: Int?
 

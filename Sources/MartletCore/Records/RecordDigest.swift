@@ -8,6 +8,9 @@ public typealias ValueUnpacker = (
 /// It covers the stored key, the context, every sibling with its value as it was before compression, and the sections,
 /// in ascending order of actors, dots and tags. Records that differ only in codecs, in the order of siblings or context
 /// entries, or in whether the bytes of an expired value were dropped, have one digest.
+///
+/// Of a record of one sibling that does not expire, and no sections, it is the checksum that the record has when it is
+/// written plainly, as most are: nothing is left to be computed then.
 public enum RecordDigest {
     /// The digest of a record that was found under `storedKey`.
     ///
@@ -20,7 +23,26 @@ public enum RecordDigest {
     public static func digest(
         of record: RawSpan, storedKey: RawSpan, seed: UInt64 = 0, scratch: inout ByteBuffer, unpack: ValueUnpacker
     ) throws(RecordView.Damage) -> UInt64 {
-        let view = try RecordView(record, storedKey: storedKey)
+        let keyHash = XXH3.hash(storedKey, seed: 0)
+        try RecordView.check(record, keyHash: keyHash)
+        return try digest(
+            ofSound: record, storedKey: storedKey, seed: seed, scratch: &scratch, unpack: unpack)
+    }
+
+    /// The same of a record that was checked just now, or is being written: its checksum is taken for what it says.
+    ///
+    /// ~15 ns for a plain record: what the trees take of each write, twice.
+    public static func digest(
+        ofSound record: RawSpan, storedKey: RawSpan, seed: UInt64 = 0, scratch: inout ByteBuffer, unpack: ValueUnpacker
+    ) throws(RecordView.Damage) -> UInt64 {
+        if let sole = SoleRecord(record), isPlain(sole, record) {
+            return keyed(record.littleEndian(4, as: UInt64.self), seed)
+        }
+        let view: RecordView
+        do throws(ByteCursor.Malformed) { view = try RecordView(parsing: record) } catch { throw .damaged }
+        if view.siblingCount == 1, view.siblings.upperBound == record.byteCount, view.expiry == .max {
+            return keyed(try plainChecksum(view, of: record, storedKey, &scratch, unpack), seed)
+        }
         var digest = XXH3.hash(storedKey, seed: seed)
         if view.siblingCount == 1, view.siblings.upperBound == record.byteCount,
             try add(
@@ -44,6 +66,65 @@ public enum RecordDigest {
             add([section.tag, hash, UInt64(section.bytes.count), 3], to: &digest)
         }
         return digest
+    }
+
+    @inline(__always)
+    private static func keyed(_ checksum: UInt64, _ seed: UInt64) -> UInt64 {
+        guard seed != 0 else { return checksum }
+        var digest = seed
+        add([checksum, 0, 0, 4], to: &digest)
+        return digest
+    }
+
+    /// Whether a record's bytes are those that it has when it is written plainly.
+    @inline(__always)
+    private static func isPlain(_ sole: SoleRecord, _ record: RawSpan) -> Bool {
+        guard record.byte(3) == RecordFormat.Codec.none.rawValue,
+            sole.sibling.flags.isDisjoint(with: [.expiry, .ownCodec])
+        else { return false }
+        return sole.contextCount == 1 || isAscending(sole, record)
+    }
+
+    private static func isAscending(_ sole: SoleRecord, _ record: RawSpan) -> Bool {
+        var cursor = ByteCursor(at: sole.firstEntry)
+        var former: ReplicaActor?
+        for _ in 0..<sole.contextCount {
+            guard let entry = try? VersionVector.Entry(decoding: record, at: &cursor) else { return false }
+            if let former, !(former < entry.actor) { return false }
+            former = entry.actor
+        }
+        return true
+    }
+
+    /// The checksum of a record of one sibling when it is written plainly.
+    private static func plainChecksum(
+        _ view: RecordView, of record: RawSpan, _ storedKey: RawSpan, _ scratch: inout ByteBuffer,
+        _ unpack: ValueUnpacker
+    ) throws(RecordView.Damage) -> UInt64 {
+        let parts = try RecordParts(view, of: record)
+        guard let (dot, sibling) = parts.siblings.first.map({ ($0.dot, $0.place) }) else { throw .damaged }
+        scratch.removeAll()
+        defer { scratch.removeAll() }
+        let kind: RecordFormat.Kind = sibling.isTombstone ? .tombstone : .string
+        let start = RecordEncoder.begin(&scratch, kind: kind, codec: .none)
+        parts.context.encode(into: &scratch)
+        scratch.append(UInt8(1))
+        scratch.append(sibling.flags.subtracting(.ownCodec).rawValue)
+        scratch.append(varint: UInt64(parts.context.position(of: dot.actor)))
+        scratch.append(varint: sibling.counter)
+        scratch.append(littleEndian: sibling.stamp)
+        if let token = sibling.token { scratch.append(record.extracting(token)) }
+        scratch.append(varint: UInt64(sibling.length))
+        let stored = record.extracting(sibling.value)
+        let before = scratch.count
+        if sibling.codec == .none {
+            scratch.append(stored)
+        } else {
+            guard unpack(stored, sibling.codec, sibling.length, &scratch), scratch.count - before == sibling.length
+            else { throw .damaged }
+        }
+        RecordEncoder.finish(&scratch, from: start, storedKey: storedKey)
+        return scratch.withBytes { $0.littleEndian(4, as: UInt64.self) }
     }
 
     /// The same for records that are known to have no packed value; one that has is damaged.

@@ -96,13 +96,16 @@ extension RecordStore {
         var outcome = RecordMerge.Outcome.remote
         var wasLive = false
         var merged = ByteBuffer()
+        var former = TreeEntry.none
         try withHeld(storedKey) { held in
             guard let held else { return }
             do throws(RecordView.Damage) {
                 wasLive = !(try RecordView(held, storedKey: storedKey)).isTombstone
                 outcome = try RecordMerge.merge(
                     local: held, remote: record, storedKey: storedKey, policy: policy, into: &merged)
+                if outcome != .local, let trees { former = trees.entry(of: held, storedKey) }
             } catch {
+                former = .unknown
                 // What came stands in its place, under a birth of its own: the dots it held are not known.
                 counters.damaged += 1
                 merged.removeAll()
@@ -122,6 +125,7 @@ extension RecordStore {
         let commit = try apply(&batch, hashes: [isInline ? 0 : hash(ofStored: storedKey)], durability: durability)
         var isLive = wasLive
         batch.withOperation(0) { _, record, _ in
+            trees?.changed(storedKey, keyspace: keyspace, from: former, to: record)
             isLive = !((try? RecordView(record, storedKey: storedKey))?.isTombstone ?? true)
         }
         if isLive != wasLive { keyspaces[keyspace].totals.records.add(isLive ? 1 : -1, ordering: .relaxed) }

@@ -136,5 +136,6 @@ extension RecordStore {
         var batch = WriteBatch()
         if let record { batch.put(storedKey, record) } else { batch.delete(storedKey) }
         _ = try apply(&batch, hashes: [isInline ? 0 : hash(ofStored: storedKey)], durability: durability)
+        if let keyspace = keyspace(ofStored: storedKey) { trees?.forget(storedKey, keyspace: keyspace) }
     }
 }

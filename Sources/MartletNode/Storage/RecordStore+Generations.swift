@@ -42,6 +42,8 @@ extension RecordStore {
 
     /// Serves a keyspace under another generation from now on, unless it serves it under a later one already.
     func enter(generation: UInt32, keyspace: Int) {
-        keyspaces[keyspace].generation = max(keyspaces[keyspace].generation, generation)
+        guard generation > keyspaces[keyspace].generation else { return }
+        keyspaces[keyspace].generation = generation
+        trees?.forget(keyspace: keyspace)
     }
 }

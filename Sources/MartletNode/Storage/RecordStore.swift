@@ -28,6 +28,8 @@ final class RecordStore {
 
     /// Whether other nodes hold replicas too: then a delete leaves a tombstone.
     var isReplicated = false
+    /// Sums of what is held, to be compared with other owners'; nil on a node that is alone.
+    var trees: Trees?
     /// Hears of a damaged record that a peer's was put in the place of: with a birth that nobody else knows of yet.
     var onReplaced: ((_ storedKey: RawSpan) -> Void)?
     var table = RecordTable()
@@ -199,6 +201,7 @@ final class RecordStore {
             }
             lastError = error
             if isReplicated { minting.giveUpBirths() }
+            trees?.forgetAll()
             let done = committed
             table.removeAll { $0.pendingCommit > done && $0.pins == 0 && !$0.isLoading }
             table.forEach { entry in

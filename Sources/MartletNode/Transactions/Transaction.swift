@@ -27,6 +27,8 @@ public final class Transaction {
     /// Per operation of ``batch`` the hash of its stored key and how the count of records changes.
     var hashes: [UInt64] = []
     var effects: [Effect] = []
+    /// What the trees hold of the record that the last update is of.
+    private var former = TreeEntry.none
     /// The newest commit that something this command has read or written depends on; its reply waits for it.
     private var commit: UInt64 = 0
 
@@ -68,6 +70,9 @@ public final class Transaction {
         do throws(StorageError) {
             commit = max(commit, try store.apply(&batch, hashes: hashes, durability: durability))
             count()
+            if let trees = store.trees {
+                batch.forEach { key, _, _ in trees.forget(key, keyspace: keyspace) }
+            }
         } catch {
             failure = TransactionFailure(error)
         }
@@ -94,6 +99,7 @@ public final class Transaction {
         }
         count()
         batch.withOperation(0) { key, record, _ in
+            store.trees?.changed(key, keyspace: keyspace, from: former, to: record)
             replication.hand(
                 record, storedKey: key, plan, durability: .none, takenWith: commit, waiter: waiter, ticket: ticket)
         }
@@ -228,12 +234,16 @@ public final class Transaction {
     /// A damaged one is replaced: its dots are not known, so this replica begins anew for the key.
     func update(_ hash: UInt64, knowing known: ClientContext? = nil) -> RecordUpdate {
         var update = RecordUpdate(knowing: known?.history)
+        former = .none
         withRecord(hash) { record, storedKey in
             var identity = store.minting.identity
             if !unbornCopies.isEmpty, unbornCopies.contains(storedKey.array) { identity.firstBirth = .max }
             update = RecordUpdate(
                 record, storedKey: storedKey, identity: identity,
                 policy: store.keyspaces[keyspace].policy, knowing: known?.history, beyond: known?.beyond)
+            if let trees = store.trees {
+                former = update.held == .damaged ? .unknown : trees.entry(of: record, storedKey)
+            }
         }
         return update
     }
