@@ -147,6 +147,7 @@ public actor Node {
         loadTimer?.cancel()
         for coordinator in coordinators { await coordinator.leave() }
         for replica in replicas { await replica.stop() }
+        for coordinator in coordinators { await coordinator.keepTrees() }
         var counts: [Int?] = []
         for keyspace in settings.keyspaces.indices { counts.append(await replicas[0].count(keyspace: keyspace)) }
         var failure: StorageError?

@@ -30,6 +30,8 @@ final class ThreeNodes: @unchecked Sendable {  // confined to the simulation's t
     var workers = 1
     /// For planted bugs.
     var settings = CatchUpSettings()
+    var antiEntropy = AntiEntropySettings()
+    var plantedBugs: PlantedNodeBugs = []
     var policy = ConflictPolicy.latest
     /// Who the nodes are, and how many of them hold a key. Set before the start.
     var members: [Member]
@@ -89,6 +91,8 @@ final class ThreeNodes: @unchecked Sendable {  // confined to the simulation's t
             if case .disk(let asked) = storages[index] { durability = asked }
             var settings = NodeSettings(cluster: "sim", name: "n\(index + 1)", durability: durability)
             settings.catchUp = self.settings
+            settings.antiEntropy = antiEntropy
+            settings.plantedBugs = plantedBugs
             settings.workers = workers
             settings.keyspaces[0].conflicts = policy
             var opening = NodeOpening(kind: disks[index]?.kind ?? .memory, path: "")
@@ -137,6 +141,19 @@ final class ThreeNodes: @unchecked Sendable {  // confined to the simulation's t
 
     /// Gives a node that is down another disk, with nothing on it.
     func wipe(_ node: Int) { disks[node] = SimulatedDisk(SimulatedDisk.Settings(readsMayBlock: true), on: executor) }
+
+    /// Flips a bit of a record that a node stores; the client's key of it.
+    func flipBit(_ node: Int) -> [UInt8]? { disks[node]?.flipBit() }
+
+    /// Ends a node's process in order.
+    func stop(_ node: Int) async {
+        do throws(StorageError) {
+            try await nodes[node]?.stop()
+        } catch {
+            Issue.record("node \(node): \(error)")
+        }
+        crash(node)
+    }
 
     /// Takes away the links between some nodes and the others, until ``heal()``.
     func separate(_ nodes: Range<Int>) {

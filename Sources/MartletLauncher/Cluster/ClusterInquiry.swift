@@ -88,13 +88,13 @@ struct ClusterInquiry: Sendable {
 
     // MARK: Asking
 
-    private func members(_ client: MartletClient) async throws(MartletError) -> [MemberFacts] {
+    func members(_ client: MartletClient) async throws(MartletError) -> [MemberFacts] {
         let reply = try await client.call(["MARTLET.CLUSTER", "NODES"])
         return (reply.elements ?? []).map { MemberFacts($0) }
     }
 
     /// What members answer, by name. A few are asked at a time, so that one that is silent holds up no other.
-    private func answers<R: Sendable>(
+    func answers<R: Sendable>(
         of members: [MemberFacts], to words: [String], _ read: @escaping @Sendable (Reply) -> R
     ) async -> [String: Result<R, MartletError>] {
         await withTaskGroup(of: (String, Result<R, MartletError>).self) { group in

@@ -202,10 +202,16 @@ struct ClusterStatus: Sendable {
 struct ClusterDigests: Sendable {
     var ring: ClusterRing
     var nodes: [(member: MemberFacts, answer: Result<NodeDigests, MartletError>)]
+    /// The one partition that is looked at; nil for all.
+    var only: Int?
+    /// Those that differed each time they were looked at; nil if that was once.
+    var stayed: Set<Int>?
 
     /// Partitions whose owners, as far as they answered, do not hold the same.
     var differing: [Int] {
-        (0..<ring.partitions).filter { partition in
+        if let stayed { return stayed.sorted() }
+        return (0..<ring.partitions).filter { partition in
+            guard only == nil || only == partition else { return false }
             let owners = ring.owners(ofPartition: partition)
             let held = nodes.filter { owners.contains($0.member.name) }.compactMap { node in
                 (try? node.answer.get()).map { $0.partitions[partition] ?? "" }
@@ -236,7 +242,8 @@ struct ClusterDigests: Sendable {
                     + (differing.count > 16 ? " ..." : ""))
         }
         return ClusterReport(
-            title: "keyspace \(ring.keyspace)", faults: faults, well: "all owners of each partition hold the same",
+            title: "keyspace \(ring.keyspace)" + (only.map { ", partition \($0)" } ?? ""), faults: faults,
+            well: only == nil ? "all owners of each partition hold the same" : "all its owners hold the same",
             code: faults.isEmpty ? ExitCode.ok : ExitCode.failed, [rows])
     }
 }

@@ -140,7 +140,9 @@ final class Trees {
             entries.sort { ($0.place, $0.digest) < ($1.place, $1.digest) }
         }
         // What a page ends with tells the forest where the next begins.
-        if !page.isLast, let last = page.entries.last, entries.last?.place != last.place { entries.append((last.place, 0)) }
+        if !page.isLast, let last = page.entries.last?.place, entries.last?.place != last {
+            entries.append((place: last, digest: 0))
+        }
         endPage()
         return forest.scanned(unit, entries, isLast: page.isLast)
     }

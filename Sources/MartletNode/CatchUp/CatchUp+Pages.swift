@@ -8,6 +8,11 @@ final class CatchUpPageInFlight {
     let keyspace: Int
     let slots: [Range<Int>]
     let from: [UInt8]
+    /// What anti-entropy asked for; nil for a page of catching up. Its key is where the exchange ends at the latest.
+    var range: MerkleRange?
+    var limit: [UInt8] = []
+    /// Bytes moved, both ways.
+    var bytes = 0
     var listing = CatchUpListing()
     /// Up to where the peer compared.
     var upTo: [UInt8] = []
@@ -28,19 +33,38 @@ extension CatchUp {
     /// Keys whose records are read and sent together.
     private static let chunk = 64
 
+    /// Of identifiers of anti-entropy's pages.
+    private static let treeBit: UInt64 = 1 << 63
+
+    /// Exchanges what this node and another hold in a range, a page of it at most; anti-entropy hears how far it came.
+    func exchange(_ range: MerkleRange, with node: UInt32, id: UInt64) {
+        let state = store.keyspaces[machine.units[range.unit].keyspace]
+        let page = CatchUpPageInFlight(
+            id: id | Self.treeBit, node: node, keyspace: machine.units[range.unit].keyspace, slots: [range.slots],
+            from: range.from(keyspace: state.settings.id, generation: state.generation))
+        page.range = range
+        page.limit = range.upTo(keyspace: state.settings.id, generation: state.generation)
+        begin(page)
+    }
+
     func begin(_ page: CatchUpPageInFlight) {
-        pages[page.node] = page
-        count { $0.pages += 1 }
+        if page.range == nil {
+            pages[page.node] = page
+            count { $0.pages += 1 }
+        } else {
+            treePages[page.node] = page
+        }
         let state = store.keyspaces[page.keyspace]
         let stretch = CatchUpStretch(
             keyspace: state.settings.id, generation: state.generation, slots: page.slots, from: page.from,
-            entries: machine.settings.pageEntries, bytes: machine.settings.pageBytes)
+            upTo: page.limit, entries: machine.settings.pageEntries, bytes: machine.settings.pageBytes)
         let (node, id) = (page.node, page.id)
         scan({ snapshot throws(StorageError) in try stretch.list(snapshot) }) { me, listing in
             guard let page = me.current(node, id) else { return }
             guard let listing else { return me.fail(page) }
             me.heal(listing.damaged)
             page.listing = listing
+            if listing.upTo.isEmpty { page.listing.upTo = page.limit }
             me.send(page, stretch)
         }
     }
@@ -52,6 +76,8 @@ extension CatchUp {
             upTo: listing.upTo, count: listing.keys.count)
         let header = replication.header(.catchUpPage, page.id)
         let isSent = replication.transport.send(to: page.node, header) { buffer in
+            let before = buffer.count
+            defer { page.bytes += buffer.count - before + Frame.headerLength }
             message.append(to: &buffer)
             for (key, digest) in zip(listing.keys, listing.digests) {
                 withBytes(of: key) { CatchUpPage.append(key: $0, digest: digest, to: &buffer) }
@@ -61,11 +87,17 @@ extension CatchUp {
     }
 
     func current(_ node: UInt32, _ id: UInt64) -> CatchUpPageInFlight? {
-        guard !isStopped, let page = pages[node], page.id == id else { return nil }
+        let page = id & Self.treeBit == 0 ? pages[node] : treePages[node]
+        guard !isStopped, let page, page.id == id else { return nil }
         return page
     }
 
     func fail(_ page: CatchUpPageInFlight) {
+        if page.range != nil {
+            treePages[page.node] = nil
+            replication.antiEntropy?.fail(page.id & ~Self.treeBit, page.node)
+            return
+        }
         pages[page.node] = nil
         count { $0.failures += 1 }
         receive(.failed(page.node, id: page.id))
@@ -81,6 +113,7 @@ extension CatchUp {
             fail(page)
             throw error
         }
+        page.bytes += payload.byteCount + Frame.headerLength
         guard !reply.isRefused, isProgress(reply.upTo, page) else { return fail(page) }
         page.upTo = reply.upTo.isEmpty ? page.listing.upTo : reply.upTo
         page.wanted = reply.wanted.map { page.listing.keys[$0] }
@@ -92,7 +125,11 @@ extension CatchUp {
             keys.append(payload.extracting(entry.key).array)
             records.append(payload.extracting(entry.record).array)
         }
-        count { $0.received += UInt64(keys.count) }
+        if page.range == nil {
+            count { $0.received += UInt64(keys.count) }
+        } else {
+            replication.antiEntropy?.counters.received += UInt64(keys.count)
+        }
         let (taken, contents, node, id) = (keys, records, page.node, page.id)
         replication.whenResident(taken) { [self] in
             var commit: UInt64 = 0
@@ -123,6 +160,7 @@ extension CatchUp {
     /// Sends a few of the records that the peer wants, or ends the page if there are no more.
     private func sendWanted(_ page: CatchUpPageInFlight) {
         guard !page.wanted.isEmpty else {
+            if let range = page.range { return finish(page, range) }
             pages[page.node] = nil
             return receive(.exchanged(page.node, id: page.id, upTo: page.upTo.isEmpty ? nil : page.upTo))
         }
@@ -141,8 +179,14 @@ extension CatchUp {
             }
             page.wanted.removeFirst(taken)
             guard !records.isEmpty else { return sendWanted(page) }
-            count { $0.sent += UInt64(records.count) }
+            if page.range == nil {
+                count { $0.sent += UInt64(records.count) }
+            } else {
+                replication.antiEntropy?.counters.sent += UInt64(records.count)
+            }
             let isSent = replication.transport.send(to: node, replication.header(.catchUpRecords, id)) { buffer in
+                let before = buffer.count
+                defer { page.bytes += buffer.count - before + Frame.headerLength }
                 ReplicaWrite.begin(.repair, durability: .none, count: records.count, in: &buffer)
                 for (key, record) in records {
                     withBytes(of: key) { key in
@@ -152,6 +196,16 @@ extension CatchUp {
             }
             if !isSent { fail(page) }
         }
+    }
+
+    /// Ends a page of anti-entropy's.
+    private func finish(_ page: CatchUpPageInFlight, _ range: MerkleRange) {
+        treePages[page.node] = nil
+        let isDone = page.upTo.isEmpty || page.upTo == page.limit
+        let place = isDone ? nil : withBytes(of: page.upTo) { StoredKey.place(of: $0) }
+        replication.antiEntropy?.counters.bytes += UInt64(page.bytes)
+        replication.antiEntropy?.receive(
+            .exchanged(page.node, id: page.id & ~Self.treeBit, upTo: place, bytes: page.bytes))
     }
 
     func receiveRecordsReply(_ header: MessageHeader, _ peer: PeerSession) {

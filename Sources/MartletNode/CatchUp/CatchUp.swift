@@ -12,6 +12,8 @@ final class CatchUp {
     var machine: CatchUpMachine
     /// The page under way with each peer.
     var pages: [UInt32: CatchUpPageInFlight] = [:]
+    /// The page of an anti-entropy exchange under way with each peer.
+    var treePages: [UInt32: CatchUpPageInFlight] = [:]
     /// Stored keys of damaged records that other owners are asked about.
     var healing: Set<[UInt8]> = []
     private(set) var isStopped = false
@@ -40,10 +42,12 @@ final class CatchUp {
                 of: workers, arcs: store.settings.partitions)
         }
         let start = store.start
+        var settings = opening.settings
+        settings.comparesWell = false
         lost = Array(repeating: 0, count: membership.keyspaces.count)
         atRisk = lost
         machine = CatchUpMachine(
-            node: membership.node, units: units, keyspaces: membership.keyspaces.count, settings: opening.settings,
+            node: membership.node, units: units, keyspaces: membership.keyspaces.count, settings: settings,
             isPristine: start.isEmpty, hasServed: start.served.isSet(), seed: opening.seed
         ) { start.isWhole($0, ofKeyspace: store.keyspaces[$0.keyspace].settings.id, worker: worker, of: workers) }
     }
@@ -79,12 +83,14 @@ final class CatchUp {
         isStopped = true
         timer?.cancel()
         pages = [:]
+        treePages = [:]
     }
 
     func receive(_ event: CatchUpEvent) {
         guard !isStopped else { return }
         for action in machine.receive(event, now: store.loop.now.nanoseconds) { perform(action) }
         schedule()
+        replication.antiEntropy?.followPeers()
     }
 
     private func perform(_ action: CatchUpAction) {

@@ -17,6 +17,7 @@ final class ClusterCounters: Sendable {
     let malformed = Atomic<UInt64>(0)
     let expired = Atomic<UInt64>(0)
     let catchUp = Lock(CatchUpStatus())
+    let antiEntropy = Lock(AntiEntropyStatus())
 
     func count(_ answer: WriteAnswer) {
         switch answer {
@@ -64,6 +65,7 @@ public struct ClusterStatistics: Sendable {
     /// Requests of other nodes that were dropped, since their time was up before they were begun.
     public var expired: UInt64 = 0
     public var catchUp = CatchUpStatus()
+    public var antiEntropy = AntiEntropyStatus()
 
     mutating func add(_ counters: ClusterCounters) {
         openLinks += counters.openLinks.load(ordering: .relaxed)
@@ -79,6 +81,7 @@ public struct ClusterStatistics: Sendable {
         malformed += counters.malformed.load(ordering: .relaxed)
         expired += counters.expired.load(ordering: .relaxed)
         catchUp.add(counters.catchUp.withLock { $0 })
+        antiEntropy.add(counters.antiEntropy.withLock { $0 })
     }
 }
 

@@ -74,8 +74,7 @@ extension CatchUp {
     func oweToAll(_ storedKey: RawSpan) {
         guard let keyspace = store.keyspace(ofStored: storedKey) else { return }
         let slot = storedKey.bigEndian(9, as: UInt16.self)
-        guard let unit = machine.unit(ofSlot: slot, keyspace: keyspace) else { return }
-        for node in machine.units[unit].others { receive(.owed(node, keyspace: keyspace, slot: slot)) }
+        replication.antiEntropy?.mark(nil, keyspace: keyspace, slot: slot)
     }
 
     private func endHealing(_ key: [UInt8]) { healing.remove(key) }

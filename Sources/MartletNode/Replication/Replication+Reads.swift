@@ -193,6 +193,7 @@ extension Replication {
     /// Has an owner merge what is answered; its acknowledgement is waited for if `id` is not 0.
     private func bringUp(_ read: ReadInFlight, _ position: Int, _ id: UInt64) {
         guard let record = read.source else { return }
+        if store.settings.plantedBugs.contains(.repairsFallbacks) { repairFallback(read, record) }
         counters.countUpdate(isRepair: id == 0)
         if position == read.places.own {
             return whenResident([read.storedKey]) { [self] in
@@ -213,5 +214,19 @@ extension Replication {
             }
         }
         if !isSent { tell(read: id, .notWrittenBack(position)) }
+    }
+
+    /// The planted bug: a node that does not own the key is given what owners are brought up to date with.
+    private func repairFallback(_ read: ReadInFlight, _ record: [UInt8]) {
+        guard let keyspace = withBytes(of: read.storedKey, { store.keyspace(ofStored: $0) }) else { return }
+        let ring = membership.keyspaces[keyspace].ring
+        let slot = withBytes(of: read.storedKey) { $0.bigEndian(9, as: UInt16.self) }
+        guard let fallback = ring.fallbacks(ofPartition: ring.partition(ofSlot: slot)).first else { return }
+        _ = transport.send(to: ring.members[fallback].id, header(.replicaWrite, 0)) { buffer in
+            ReplicaWrite.begin(.repair, durability: .none, count: 1, in: &buffer)
+            withBytes(of: read.storedKey) { key in
+                withBytes(of: record) { ReplicaWrite.append(key: key, record: $0, to: &buffer) }
+            }
+        }
     }
 }

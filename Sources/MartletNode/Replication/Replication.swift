@@ -35,6 +35,7 @@ public final class Replication: TransportReceiver {
     /// Hears of a keyspace whose records of former generations can be erased.
     var generationRaised: ((_ keyspace: Int) -> Void)?
     private(set) var catchUp: CatchUp?
+    private(set) var antiEntropy: AntiEntropy?
     /// The node's, on its first worker.
     var detector: FailureDetector?
     /// Nodes that do not answer: others are asked first.
@@ -69,10 +70,16 @@ public final class Replication: TransportReceiver {
         loop = store.loop
         startedAt = loop.now
         counters = opening.counters
-        catchUp = CatchUp(self, opening)
+        let catchUp = CatchUp(self, opening)
+        self.catchUp = catchUp
+        let trees = Trees(catchUp.machine.units, of: store)
+        store.trees = trees
+        let antiEntropy = AntiEntropy(self, catchUp, trees, seed: opening.seed ^ 0x7472_6565)
+        self.antiEntropy = antiEntropy
         store.onReplaced = { [weak self] in self?.catchUp?.oweToAll($0) }
         transport.receiver = self
-        catchUp?.start()
+        catchUp.start()
+        antiEntropy.start()
         for node in otherNodes where transport.isOpen(to: node) { tellGenerations(node) }
     }
 
@@ -152,6 +159,7 @@ public final class Replication: TransportReceiver {
         sweeper?.cancel()
         (raiseEverywhere, generationRaised) = (nil, nil)
         catchUp?.stop()
+        antiEntropy?.stop()
         if let detector { detector.assumeIsolated { $0.stop() } }
         detector = nil
         transport.close()
@@ -184,6 +192,8 @@ public final class Replication: TransportReceiver {
             case .catchUpPageReply: try catchUp?.receiveReply(header, payload, peer)
             case .catchUpRecords: try serveWrite(header, payload, peer)
             case .catchUpRecordsReply: catchUp?.receiveRecordsReply(header, peer)
+            case .merkleRoots, .merkleNodes, .merkleRootsReply, .merkleNodesReply, .merkleMark:
+                try antiEntropy?.receive(header, payload, peer)
             default: return  // of a later version
             }
         } catch {
@@ -216,6 +226,7 @@ public final class Replication: TransportReceiver {
         openNodes.insert(peer.node)
         tellDetector(.linkOpened(peer.node, incarnation: peer.incarnation))
         tellGenerations(peer.node)
+        antiEntropy?.linkOpened(peer.node)
         catchUp?.receive(.linkOpened(peer.node, incarnation: peer.incarnation))
     }
 

@@ -206,7 +206,7 @@ extension Replication {
 
     private func noteOwed(_ entry: WriteRound.Entry, _ positions: PositionSet) {
         for position in positions where position != entry.places.own {
-            catchUp?.receive(.owed(entry.places.nodes[position], keyspace: entry.keyspace, slot: entry.slot))
+            antiEntropy?.mark(entry.places.nodes[position], keyspace: entry.keyspace, slot: entry.slot)
         }
     }
 

@@ -25,6 +25,8 @@ public struct NodeSettings: Sendable {
     public var keyspaces = [KeyspaceSettings(id: 0, name: "default")]
     /// How replicas that lost data catch up, and how all are kept converging.
     public var catchUp = CatchUpSettings()
+    /// How fast replicas compare what they hold, and how often all records are read against bit rot.
+    public var antiEntropy = AntiEntropySettings()
     /// Q: the equal arcs of slots that are dealt to nodes and, within a node, to workers.
     public var partitions: Int { founding?.partitions ?? 256 }
     /// None but in tests of the simulator's checkers.

@@ -19,4 +19,8 @@ public struct PlantedNodeBugs: OptionSet, Sendable {
     public static let forgetsExpired = PlantedNodeBugs(rawValue: 64)
     /// A write that is sent again with its token is done again.
     public static let ignoresTokens = PlantedNodeBugs(rawValue: 128)
+    /// Trees leave out a fourth of all records.
+    public static let skipsBucket = PlantedNodeBugs(rawValue: 1 << 16)
+    /// What a read brings an owner up to date with is sent to the next node of the walk too, which does not own it.
+    public static let repairsFallbacks = PlantedNodeBugs(rawValue: 1 << 17)
 }

@@ -28,6 +28,8 @@ extension ClusterRequest {
         for index in settings.keyspaces.indices {
             await keyspace(index, node, membership?.keyspaces[index], view?.keyspaces[index], &writer)
         }
+        writer.bulk("anti_entropy")
+        antiEntropy(node, &writer)
         writer.bulk("peers")
         writer.array(view?.peers.count ?? 0)
         for peer in view?.peers ?? [] { append(peer, membership, &writer) }
@@ -53,6 +55,31 @@ extension ClusterRequest {
         writer.pair("in_need", view?.inNeed ?? 0)
         writer.pair("founded", view?.founded ?? 0)
         writer.pair("lost", view?.lost ?? 0)
+    }
+
+    private static func antiEntropy(_ node: Node, _ writer: inout ReplyWriter) {
+        let status = node.clusterStatistics.antiEntropy
+        let now = node.environment.clock.monotonic.nanoseconds
+        func age(_ time: UInt64?) -> Int? { time.map { Int(clamping: (now - min(now, $0)) / 1_000_000_000) } }
+        writer.map(18)
+        writer.pair("trees", status.trees)
+        writer.pair("incomplete", status.incomplete)
+        writer.pair("pending", status.pending)
+        writer.pair("passes", Int(clamping: status.passes))
+        writer.pair("last_pass_seconds", orNull: age(status.lastPass))
+        writer.pair("compared", Int(clamping: status.compared))
+        writer.pair("differing", Int(clamping: status.differing))
+        writer.pair("skipped", Int(clamping: status.skipped))
+        writer.pair("exchanges", Int(clamping: status.ranges))
+        writer.pair("bytes", Int(clamping: status.bytes))
+        writer.pair("records_sent", Int(clamping: status.sent))
+        writer.pair("records_received", Int(clamping: status.received))
+        writer.pair("scans", Int(clamping: status.scans))
+        writer.pair("last_scan_seconds", orNull: age(status.lastScan))
+        writer.pair("scan_partitions", status.scanned)
+        writer.pair("records_read", Int(clamping: status.recordsRead))
+        writer.pair("records_damaged", Int(clamping: status.damaged))
+        writer.pair("corrected", Int(clamping: status.corrected))
     }
 
     private static func append(

@@ -10,6 +10,7 @@ enum ClusterRequest: Sendable {
     case explain([UInt8])
     case replica([UInt8])
     case digest(keyspace: Int)
+    case repair(keyspace: Int, partition: Int?)
     case latency
 
     /// Reads the command's arguments; nil if they are not well formed, and the error has been appended.
@@ -35,9 +36,9 @@ enum ClusterRequest: Sendable {
     private static func make(
         _ name: String, _ arguments: [[UInt8]], _ selected: Int, _ keyspaces: [String]
     ) -> ClusterRequest? {
-        func keyspace() -> Int? {
+        func keyspace(upTo limit: Int = 3) -> Int? {
             guard arguments.count > 2 else { return selected }
-            guard arguments.count == 3 else { return nil }
+            guard arguments.count <= limit else { return nil }
             let text = String(decoding: arguments[2], as: UTF8.self)
             return keyspaces.firstIndex(of: text) ?? Int(text).flatMap { keyspaces.indices.contains($0) ? $0 : nil }
         }
@@ -48,6 +49,11 @@ enum ClusterRequest: Sendable {
         case "martlet.cluster|explain": return arguments.count == 3 ? .explain(arguments[2]) : nil
         case "martlet.cluster|replica": return arguments.count == 3 ? .replica(arguments[2]) : nil
         case "martlet.cluster|digest": return keyspace().map { .digest(keyspace: $0) }
+        case "martlet.cluster|repair":
+            guard let keyspace = keyspace(upTo: 4) else { return nil }
+            guard arguments.count == 4 else { return .repair(keyspace: keyspace, partition: nil) }
+            let text = String(decoding: arguments[3], as: UTF8.self)
+            return Int(text).map { .repair(keyspace: keyspace, partition: $0) }
         case "martlet.cluster|latency": return .latency
         default: return nil
         }
@@ -66,6 +72,7 @@ enum ClusterRequest: Sendable {
             case .explain(let key): await Self.explain(key, node, keyspace, &writer)
             case .replica(let key): await Self.replica(key, node, keyspace, &writer)
             case .digest(let keyspace): try await Self.digest(node, keyspace, &writer)
+            case .repair(let keyspace, let partition): await Self.repair(node, keyspace, partition, &writer)
             case .latency: await Self.latency(node, &writer)
             }
         } catch {
@@ -92,6 +99,17 @@ enum ClusterRequest: Sendable {
             writer.integer(digest.records)
             writer.bulk(digest.sum.hexadecimal)
         }
+    }
+
+    private static func repair(
+        _ node: Node, _ keyspace: Int, _ partition: Int?, _ writer: inout ReplyWriter
+    ) async {
+        guard let begun = await node.repair(keyspace: keyspace, partition: partition) else {
+            return writer.error("ERR no such partition")
+        }
+        writer.map(2)
+        writer.pair("node", node.settings.name)
+        writer.pair("comparisons", begun)
     }
 
     /// Histograms as they are, so that who asks can subtract what was there before and add up several nodes'.

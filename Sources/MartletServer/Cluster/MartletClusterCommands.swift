@@ -13,6 +13,7 @@ enum MartletClusterCommands {
                 row("explain", 3, "What each owner of a key holds of it, and where it found it"),
                 row("replica", 3, "What this node's own replica holds of a key"),
                 row("digest", -2, "Digests of the partitions of a keyspace that this node owns"),
+                row("repair", -2, "Compare what this node owns with the other owners now, and exchange what differs"),
                 row("latency", 2, "How long other nodes' replicas took to answer this one"),
                 Command(
                     "martlet.cluster|help", arity: 2, shape: .connection, flags: Flags.always,
@@ -38,6 +39,8 @@ enum MartletClusterCommands {
         "    Return the latencies of other nodes' replicas as this node measured them.",
         "NODES",
         "    Return the members of the cluster and their addresses.",
+        "REPAIR [<keyspace> [<partition>]]",
+        "    Compare what this node owns with the other owners now. Return how many comparisons that is.",
         "REPLICA <key>",
         "    Return what this node's own replica holds of <key>.",
         "RING [<keyspace>]",

@@ -113,6 +113,9 @@ struct Information {
     private var replicas: Lines {
         let statistics = door.node.clusterStatistics
         let catchUp = statistics.catchUp
+        let trees = statistics.antiEntropy
+        let now = door.node.environment.clock.monotonic.nanoseconds
+        func age(_ time: UInt64?) -> String { time.map { "\(now > $0 ? (now - $0) / 1_000_000_000 : 0)" } ?? "-1" }
         return [
             ("links_up", "\(statistics.openLinks)"), ("partitions", "\(catchUp.units)"),
             ("partitions_caught_up", "\(catchUp.units - catchUp.inNeed)"),
@@ -125,7 +128,17 @@ struct Information {
             ("commands_forwarded", "\(statistics.forwarded)"), ("commands_taken", "\(statistics.taken)"),
             ("catch_up_pages", "\(catchUp.pages)"), ("catch_up_records_sent", "\(catchUp.sent)"),
             ("catch_up_records_received", "\(catchUp.received)"), ("catch_up_failures", "\(catchUp.failures)"),
-            ("malformed_messages", "\(statistics.malformed)"), ("expired_requests", "\(statistics.expired)"),
+            ("anti_entropy_passes", "\(trees.passes)"), ("anti_entropy_last_pass_seconds", age(trees.lastPass)),
+            ("anti_entropy_trees", "\(trees.trees)"), ("anti_entropy_trees_incomplete", "\(trees.incomplete)"),
+            ("anti_entropy_trees_compared", "\(trees.compared)"),
+            ("anti_entropy_trees_differing", "\(trees.differing)"), ("anti_entropy_pending", "\(trees.pending)"),
+            ("anti_entropy_exchanges", "\(trees.ranges)"), ("anti_entropy_bytes", "\(trees.bytes)"),
+            ("anti_entropy_records_sent", "\(trees.sent)"), ("anti_entropy_records_received", "\(trees.received)"),
+            ("anti_entropy_failures", "\(trees.failures)"), ("bit_rot_scans", "\(trees.scans)"),
+            ("bit_rot_last_scan_seconds", age(trees.lastScan)), ("bit_rot_scan_partitions", "\(trees.scanned)"),
+            ("bit_rot_records_read", "\(trees.recordsRead)"), ("bit_rot_records_damaged", "\(trees.damaged)"),
+            ("tree_leaves_corrected", "\(trees.corrected)"), ("malformed_messages", "\(statistics.malformed)"),
+            ("expired_requests", "\(statistics.expired)"),
         ]
     }
 

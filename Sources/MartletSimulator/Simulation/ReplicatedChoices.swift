@@ -28,6 +28,7 @@ struct ReplicatedChoices {
     var partitions: Int
     var policy: ConflictPolicy
     var catchUp: CatchUpSettings
+    var antiEntropy = AntiEntropySettings()
     /// How long a link that is cut lasts.
     var idleTimeout: Duration
     var skew: Double
@@ -63,9 +64,10 @@ struct ReplicatedChoices {
         policy = random.happens(settings.siblings) ? .siblings : .latest
         storages = Self.storages(nodes, settings, random)
         catchUp = CatchUpSettings()
-        // Bits that flipped unseen have to be found within the time that replicas have to become equal.
-        catchUp.longestPeriod = 40_000_000_000
         catchUp.period = [2_000_000_000, 10_000_000_000][random.below(2)]
+        antiEntropy.period = catchUp.period
+        // Bits that flipped unseen have to be found within the time that replicas have to become equal.
+        antiEntropy.scanPeriod = 20_000_000_000
         catchUp.pageEntries = [3, 512][random.below(2)]
         catchUp.pageUnits = [16, 2048][random.below(2)]
         idleTimeout = .seconds([1, 5][random.below(2)])

@@ -92,6 +92,7 @@ public final class ReplicatedCluster: SimulatedCluster, @unchecked Sendable {  /
         settings.workers = choices.workers
         settings.cacheBytes = node.storage.cacheBytes
         settings.catchUp = choices.catchUp
+        settings.antiEntropy = choices.antiEntropy
         settings.plantedBugs = plantedBug?.inNodes ?? []
         if plantedBug == .caughtUpFromOne { settings.catchUp.plantedNeed = 1 }
         return settings
@@ -188,6 +189,10 @@ public final class ReplicatedCluster: SimulatedCluster, @unchecked Sendable {  /
         guard let (running, _) = node.running else { return complaints.append("node \(node.id) is not running") }
         var inNeed = 0
         for coordinator in running.coordinators { inNeed += await coordinator.catchUpStatus?.inNeed ?? 1 }
+        let trees = running.clusterStatistics.antiEntropy
+        if trees.corrected > 0, trees.damaged == 0 {
+            complaints.append("node \(node.id) had \(trees.corrected) leaves wrong with no damage")
+        }
         if inNeed > 0 { complaints.append("node \(node.id) is not caught up on \(inNeed) partitions") }
         guard let found = try? await running.replicas[0].digests(keyspace: 0, partitions: ring.partitions) else {
             return complaints.append("node \(node.id) cannot be asked for its digests")

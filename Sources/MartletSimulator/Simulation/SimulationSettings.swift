@@ -91,6 +91,10 @@ public enum PlantedBug: String, Sendable, CaseIterable {
     case expiredForgotten
     /// A write that is sent again with its token is done once more.
     case tokenIgnored
+    /// Merkle trees leave out a fourth of all records.
+    case bucketSkipped
+    /// A node that does not own a key is given what its owners are repaired with.
+    case fallbackRepaired
 
     /// Those that one node alone can have.
     public static let ofOneNode: [PlantedBug] = [.acknowledgedBeforeSync, .damagedIsAbsent, .refusedIsApplied]
@@ -107,6 +111,8 @@ public enum PlantedBug: String, Sendable, CaseIterable {
         case .foreignEpochAccepted: .acceptsForeignEpoch
         case .expiredForgotten: .forgetsExpired
         case .tokenIgnored: .ignoresTokens
+        case .bucketSkipped: .skipsBucket
+        case .fallbackRepaired: .repairsFallbacks
         case .acknowledgedBeforeSync, .damagedIsAbsent, .refusedIsApplied, .caughtUpFromOne: []
         }
     }
