@@ -36,6 +36,11 @@ enum PlantedWorlds {
             settings.workload.clients = 12
             settings.workload.thinkTime = .milliseconds(20)
             settings.workload.mix = [70, 30, 0, 0, 0, 0, 0, 0, 0, 0]
+        case .bucketSkipped:
+            // Few keys are read, or written again, after an owner missed them.
+            settings.workload.keys = 300
+            settings.workload.mix = [5, 60, 4, 0, 0, 0, 0, 0, 0, 0]
+        case .fallbackRepaired: settings.nodes = [5]
         case .acknowledgedOneEarly, .damagedIsAbsent, .refusedIsApplied: break
         }
         return settings
@@ -85,7 +90,7 @@ enum PlantedWorlds {
         case .caughtUpFromOne: return links + [(.crash, 30)]
         case .siblingDropped: return links
         case .foreignEpochAccepted: return [(.foreignEpoch, 30)]
-        case .expiredForgotten: return links
+        case .expiredForgotten, .bucketSkipped, .fallbackRepaired: return links
         case .tokenIgnored: return [(.connectionReset, 60), (.linkBreaks, 20)]
         case .damagedIsAbsent: return links + [(.bitFlip, 200)]
         case .refusedIsApplied: return [(.fullDisk, 20)]

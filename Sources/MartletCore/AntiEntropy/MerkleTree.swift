@@ -85,13 +85,20 @@ public struct MerkleTree: Hashable, Sendable {
     /// The levels that suit the records: as many as the tree has, unless a record's leaf is crowded, or there are
     /// hardly more records than leaves. More are made by a scan (``MerkleForest``), fewer at once (``coarsen(to:)``).
     ///
-    /// Crowded is what records see, not what leaves do: keys of one hash tag fill few leaves.
+    /// Crowded is what records see, not what leaves do: keys of one hash tag fill few leaves. O(1), and O(leaves) where
+    /// there are more leaves than half the records.
     public var fittingLevels: Int {
         guard records > 0 else { return 0 }
         if squares > UInt64(Self.crowd * records), levels < Self.deepest {
             return max(levels + 1, Self.levels(forRecords: records))
         }
-        return records < counts.count * 2 ? max(0, levels - 1) : levels
+        guard records < counts.count * 2, levels > 0 else { return levels }
+        var coarser: UInt64 = 0
+        for first in stride(from: 0, to: counts.count, by: Self.fanout) {
+            let count = counts[first..<first + Self.fanout].reduce(0) { $0 + UInt64($1) }
+            coarser += count * count
+        }
+        return coarser > UInt64(Self.crowd * records) ? levels : levels - 1
     }
 
     /// The levels that suit so many records, evenly spread.

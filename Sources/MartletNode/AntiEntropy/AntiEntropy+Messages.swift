@@ -81,6 +81,7 @@ extension AntiEntropy {
             return (index, store.keyspaces[index].generation)
         }
         for run in roots.keyspaces where keyspace(run.id, run.generation) == nil { isBehind = true }
+        beginScanning()  // trees that have become too flat
         // One of the two missed that the keyspace was emptied.
         if isBehind { replication.tellGenerations(peer.node) }
         _ = replication.transport.reply(to: peer, replication.header(.merkleRootsReply, header.request)) {

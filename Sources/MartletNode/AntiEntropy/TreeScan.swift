@@ -86,7 +86,7 @@ extension AntiEntropy {
         scan.isBusy = true
         trees.beginPage(unit)
         let commit = store.hasOpenBatch ? store.openCommit : store.openCommit - 1
-        replication.whenDone(store.isInline ? 0 : commit) { [weak self] error in
+        store.whenDone(store.isInline ? 0 : commit) { [weak self] error in
             guard let self, !isStopped else { return }
             guard error == nil, let snapshot = try? store.backend.snapshot() else { return give(up: unit) }
             let keyspace = store.keyspaces[machine.units[unit].keyspace]

@@ -67,6 +67,22 @@ import Testing
         #expect(hollow.fittingLevels == 0)
     }
 
+    /// Keys of one hash tag fill one slot: a tree that is deep enough for them is not made flat for its empty leaves.
+    @Test func aTreeOfOneHashTagFindsItsDepth() {
+        var tree = MerkleTree(slots: 0..<64)
+        var random = Seeded(1)
+        let places = (0..<170).map { _ in UInt64(5) << 40 | random.next() >> 24 }
+        for step in 0... {
+            let levels = step == 0 ? 0 : tree.fittingLevels
+            guard step == 0 || levels != tree.levels else { break }
+            #expect(step < 6, "it goes on for ever")
+            guard step < 6 else { break }
+            tree = MerkleTree(slots: 0..<64, levels: levels)
+            for place in places { tree.update(place: place, removing: nil, adding: place) }
+        }
+        #expect(tree.levels == 2)
+    }
+
     @Test(arguments: seeds) func treesOfDifferentDepthAgreeWhereBothHaveNodes(seed: UInt64) {
         var random = Seeded(seed)
         var records: [UInt64: UInt64] = [:]
