@@ -15,10 +15,10 @@ enum TreeEntry {
 
 /// A worker's Merkle trees, kept up to date write by write: the old record's digest out, the new one's in.
 ///
-/// A write costs ~30 ns for both digests, which are the records' checksums as a rule, and ~10 ns for the sums. The other
-/// way, to mark what was written and read it anew when an exchange wants it, costs a bit a write, but a scan of all
-/// leaves written since with every exchange, and finds differences wherever something was written between the scans of
-/// two owners. The trees say what the ``RecordTable`` and the backend hold together, commits on their way included.
+/// A write costs ~30 ns for both digests, which are the records' checksums as a rule, and ~10 ns for the sums. Another
+/// way, to mark what was written and read it anew when an exchange wants it, costs next to nothing a write, but a scan
+/// of all leaves written since with every exchange, and finds differences wherever something was written between the
+/// scans of two owners. The trees say what the ``RecordTable`` and the backend hold together, commits on their way included.
 final class Trees {
     private(set) var forest: MerkleForest
     private unowned let store: RecordStore
@@ -106,8 +106,8 @@ final class Trees {
     /// Begins to make a tree anew, beside the one that there is; the place at which the first page begins.
     func beginScan(_ unit: Int) -> UInt64 { forest.beginScan(unit) }
 
-    /// From now on until the page is delivered, or given up, writes in the unit are noted: the snapshot that the page is
-    /// read from may hold them or not.
+    /// From now on until the page is delivered, or given up, writes in the unit are noted: the snapshot that the page
+    /// is read from may hold them or not.
     func beginPage(_ unit: Int) {
         touched = [:]
         touchedUnit = unit
