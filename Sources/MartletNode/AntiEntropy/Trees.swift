@@ -18,7 +18,9 @@ enum TreeEntry {
 /// A write costs ~30 ns for both digests, which are the records' checksums as a rule, and ~10 ns for the sums. Another
 /// way, to mark what was written and read it anew when an exchange wants it, costs next to nothing a write, but a scan
 /// of all leaves written since with every exchange, and finds differences wherever something was written between the
-/// scans of two owners. The trees say what the ``RecordTable`` and the backend hold together, commits on their way included.
+/// scans of two owners.
+///
+/// The trees say what the ``RecordTable`` and the backend hold together, commits on their way included.
 final class Trees {
     private(set) var forest: MerkleForest
     private unowned let store: RecordStore
