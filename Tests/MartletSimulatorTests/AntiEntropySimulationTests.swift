@@ -129,7 +129,9 @@ import Testing
             await world.pause(.seconds(10))
             for node in 0...1 {
                 let status = Self.statistics(world, node)
-                if status.corrected > 0 || status.recordsRead > 20_000 || status.scans < 3 { note("node \(node): \(status)") }
+                if status.corrected > 0 || status.recordsRead > 20_000 || status.scans < 3 {
+                    note("node \(node): \(status)")
+                }
             }
         }
         #expect(faults.isEmpty, "\(faults)")
