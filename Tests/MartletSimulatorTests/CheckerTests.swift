@@ -173,6 +173,21 @@ import Testing
         #expect(Self.found(DoneOnce.self, [read([.value(1), .value(2), .value(1)])]) == 1)
     }
 
+    @Test func aMinorityIsNotMissed() {
+        let absence = Evidence.Absence(nodes: [2], from: Self.at(0), known: Self.at(1000), to: Self.at(9000))
+        func found(_ from: Int, _ outcome: History.Outcome, node: Int) -> Int {
+            var operation = Self.set(1, from, from + 100, outcome)
+            operation.node = node
+            return Self.found(MinorityGone.self, [operation]) { $0.absences = [absence] }
+        }
+        #expect(found(4000, .ok([]), node: 0) == 0)
+        #expect(found(4000, Self.unknown, node: 0) == 1)
+        #expect(found(4000, .notApplied("NOQUORUM"), node: 0) == 1)
+        #expect(found(4000, Self.unknown, node: 2) == 0, "of one that is gone")
+        #expect(found(2000, Self.unknown, node: 0) == 0, "too early")
+        #expect(found(8950, Self.unknown, node: 0) == 0, "others came back meanwhile")
+    }
+
     @Test func foreignBytesAreSeen() {
         let read = Operation(.get, [Key(.plain, 1)], from: Self.at(0), to: Self.at(1), .ok([.foreign("x")]))
         #expect(Self.found(NoForeignBytes.self, [read]) == 1)

@@ -67,7 +67,7 @@ enum PlantedWorlds {
     /// Those that are tried, from one on that is known to show it soon.
     static func seeds(for bug: PlantedBug) -> ClosedRange<UInt64> {
         switch bug {
-        case .writeBackSkipped: 53...72
+        case .writeBackSkipped: 12...31
         case .countersReset, .dotsReused, .damagedIsAbsent: 2...21
         case .acknowledgedOneEarly, .caughtUpFromOne, .expiredForgotten: 3...22
         default: 1...20
@@ -83,7 +83,7 @@ enum PlantedWorlds {
         let links: [(kind: FaultKind, perMinute: Int)] = [(.isolation, 30), (.oneWay, 30), (.linkBreaks, 20)]
         switch bug {
         case .acknowledgedBeforeSync: return [(.crashAll, 20)]
-        case .writeBackSkipped: return [(.slowLinks, 30), (.clog, 60), (.linkBreaks, 40), (.isolation, 30)]
+        case .writeBackSkipped: return [(.linkBreaks, 200)]
         case .acknowledgedOneEarly: return [(.isolation, 30), (.clog, 40)]
         case .countersReset: return links + [(.crash, 40)]
         case .dotsReused: return links + [(.crash, 40)]

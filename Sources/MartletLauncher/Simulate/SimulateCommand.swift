@@ -59,7 +59,7 @@ enum SimulateCommand: CommandLineCommand {
             return nil
         }
         do throws(ConfigurationFaults) {
-            let kinds = SimulationSettings.clusterFaults.rates.map(\.kind.name)
+            let kinds = SimulationSettings.allKinds.map(\.name)
             return SimulationSettings(try SimulationConfiguration.parse(Array(text), file: path, kinds: kinds))
         } catch {
             Terminal.error(error.description)

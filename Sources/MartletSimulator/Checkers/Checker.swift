@@ -41,6 +41,8 @@ public struct Evidence: Sendable {
     public var finalSiblings: [History.Key: Set<UInt64>] = [:]
     /// Digests of the partitions that each replica holds.
     public var digests: [ReplicaDigest] = []
+    /// When a minority of every key's owners was gone and nothing else was wrong.
+    public var absences: [Absence] = []
     /// Sizes that must not exceed a bound.
     public var sizes: [SizeSample] = []
 
@@ -115,6 +117,23 @@ public struct Evidence: Sendable {
         }
     }
 
+    /// Nodes that were gone, as many as quorums can spare.
+    public struct Absence: Sendable, Equatable {
+        /// Places among the addresses of clients.
+        public var nodes: Set<Int>
+        public var from: MonotonicTime
+        /// When all others knew of it; nil if not all did before its end.
+        public var known: MonotonicTime?
+        public var to: MonotonicTime
+
+        public init(nodes: Set<Int>, from: MonotonicTime, known: MonotonicTime? = nil, to: MonotonicTime? = nil) {
+            self.nodes = nodes
+            self.from = from
+            self.known = known
+            self.to = to ?? from
+        }
+    }
+
     /// A size and what it may be at most.
     public struct SizeSample: Sendable, Equatable {
         public var name: String
@@ -135,7 +154,7 @@ public enum Checkers {
         [
             AcknowledgedWrites.self, GreatestStamps.self, MaximalSiblings.self, RegularReads.self, ForwardReads.self,
             OwnWrites.self, EqualDigests.self, NoResurrection.self, NoLateValues.self, RefusedWrites.self,
-            DoneOnce.self, Bounds.self,
+            DoneOnce.self, MinorityGone.self, Bounds.self,
             NoForeignBytes.self, NoComplaints.self, CountedOnce.self, SetTogether.self,
         ]
     }

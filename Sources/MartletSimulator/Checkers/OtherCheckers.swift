@@ -45,6 +45,29 @@ public enum DoneOnce: Checker {
     }
 }
 
+/// With a minority of every key's owners gone, what is asked of the other nodes two seconds after all of them know, or
+/// later, succeeds.
+public enum MinorityGone: Checker {
+    public static let name = "I11 a minority is not missed"
+
+    /// From when all know until all must go well.
+    public static let grace = Duration.seconds(2)
+
+    public static func violations(in evidence: Evidence) -> [String] {
+        evidence.absences.flatMap { absence -> [String] in
+            guard let known = absence.known else { return [] }
+            let begin = known.advanced(by: grace)
+            return evidence.history.operations.compactMap { operation in
+                guard !operation.isAcknowledged, operation.invoked >= begin, operation.returned <= absence.to,
+                    let node = operation.node, !absence.nodes.contains(node)
+                else { return nil }
+                return "nodes \(absence.nodes.map { $0 + 1 }.sorted()) were gone, as all knew at \(known.shown), and "
+                    + "node \(node + 1) failed: \(operation)"
+            }
+        }
+    }
+}
+
 /// No bytes are served that no client wrote to that key.
 public enum NoForeignBytes: Checker {
     public static let name = "I9 no corrupt byte served"

@@ -115,6 +115,20 @@ public final class SimulatedBackend: StorageBackend {
         if fails { throw StorageError(.inputOutput, "simulated disk: the read failed") }
     }
 
+    /// Another record, of which a client's key is asked and this read is one that goes astray.
+    fileprivate func stray(_ key: RawSpan) -> [UInt8]? {
+        let isAstray = disk.state.withLock { state in
+            guard state.misdirectedReads > 0, key.byteCount > StoredKey.prefixLength,
+                key.byte(0) == StoredKey.Class.data.rawValue
+            else { return false }
+            state.misdirectedReads -= 1
+            return true
+        }
+        guard isAstray, let other = drawRecord(disk.random), other.key != key.array else { return nil }
+        disk.noteStray(key.slice(StoredKey.prefixLength, key.byteCount))
+        return other.record
+    }
+
     /// Whether a read has to wait for the disk, drawn from the seed.
     fileprivate var mustWait: Bool { disk.random.happens(0.5) }
 
@@ -191,6 +205,10 @@ private final class SimulatedReader: StorageReader {
     func read(_ key: RawSpan, _ body: (RawSpan) -> Void) throws(StorageError) -> Bool {
         try backend.beforeRead()
         if backend.hides(key) { return false }
+        if let record = backend.stray(key) {
+            withBytes(of: record) { body($0) }
+            return true
+        }
         return try inner.read(key, body)
     }
 

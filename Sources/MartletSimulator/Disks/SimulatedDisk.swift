@@ -12,8 +12,9 @@ public import MartletRuntime
 ///   refused as poisoned, reads go on, and what was not synced may or may not be there after the next open;
 /// - a read may fail (``failingReads``), which is not final;
 /// - the disk may be full (``isFull``): batches are refused with nothing applied, until it is not full any more;
-/// - a bit of a stored record may flip (``flipBit()``). Keys, and what the node keeps for itself, are not hit: engines
-///   check their own pages;
+/// - a stored record may be damaged (``damage(_:)``): a bit flips, it is cut short, or what was meant for another
+///   record lies in its place. Keys, and what the node keeps for itself, are not hit: engines check their own pages;
+/// - a read may be answered with another record (``misdirectedReads``);
 /// - the process may die right before or after a sync (``crashAtSync``).
 /// A sync that succeeds has synced: disks that lie are tested as a planted bug only (``plantedBug``).
 public final class SimulatedDisk: @unchecked Sendable {  // its state is behind a lock; the rest is set once
@@ -39,7 +40,8 @@ public final class SimulatedDisk: @unchecked Sendable {  // its state is behind 
         public var failedReads = 0
         /// Batches refused for want of space.
         public var refusals = 0
-        public var flippedBits = 0
+        /// Records that were damaged.
+        public var damagedRecords = 0
         public var crashes = 0
         /// Batches that were not synced at a crash, and those of them that were lost.
         public var unsyncedBatches = 0
@@ -67,6 +69,7 @@ public final class SimulatedDisk: @unchecked Sendable {  // its state is behind 
         var failNextWrite = false
         var failNextSync = false
         var failingReads = 0
+        var misdirectedReads = 0
         var crashAtSync: CrashPoint?
         var plantedBug: PlantedBug?
         /// Keys of clients whose records have a flipped bit.
@@ -138,6 +141,19 @@ public final class SimulatedDisk: @unchecked Sendable {  // its state is behind 
         get { state.withLock { $0.failingReads } }
         set { state.withLock { $0.failingReads = newValue } }
     }
+    /// So many reads to come are answered with another record than was asked for.
+    public var misdirectedReads: Int {
+        get { state.withLock { $0.misdirectedReads } }
+        set { state.withLock { $0.misdirectedReads = newValue } }
+    }
+    /// Hears of each client's key that was asked for by a read that went astray.
+    var onStray: (@Sendable ([UInt8]) -> Void)?
+
+    func noteStray(_ key: [UInt8]) {
+        state.withLock { $0.damagedKeys.append(key) }
+        onStray?(key)
+    }
+
     /// A bug that is to be caught.
     public var plantedBug: PlantedBug? {
         get { state.withLock { $0.plantedBug } }
@@ -166,18 +182,33 @@ public final class SimulatedDisk: @unchecked Sendable {  // its state is behind 
         if isDue { onCrashPoint.withLock { $0.take() }?() }
     }
 
+    /// How a stored record is damaged.
+    public enum Damage: Sendable { case flippedBit, cutShort, misdirected }
+
     /// Flips a bit of a record of a client's key, drawn from the seed. O(records).
     ///
     /// - Returns: the client's key; nil if no record is stored.
     @discardableResult
-    public func flipBit() -> [UInt8]? {
+    public func flipBit() -> [UInt8]? { damage(.flippedBit) }
+
+    /// Damages a record of a client's key, drawn from the seed. O(records).
+    ///
+    /// - Returns: the client's key; nil if there is none that can be damaged so.
+    public func damage(_ damage: Damage) -> [UInt8]? {
         guard let handle = state.withLock({ $0.handle }), let hit = handle.drawRecord(random) else { return nil }
         var record = hit.record
-        let bit = random.below(record.count * 8)
-        record[bit / 8] ^= 1 << UInt8(bit % 8)
+        switch damage {
+        case .flippedBit:
+            let bit = random.below(record.count * 8)
+            record[bit / 8] ^= 1 << UInt8(bit % 8)
+        case .cutShort: record.removeLast(1 + random.below(record.count))
+        case .misdirected:
+            guard let other = handle.drawRecord(random), other.key != hit.key else { return nil }
+            record = other.record
+        }
         let key = Array(hit.key.dropFirst(StoredKey.prefixLength))
         state.withLock { state in
-            state.counters.flippedBits += 1
+            state.counters.damagedRecords += 1
             state.damagedKeys.append(key)
             var stored: [UInt8]?
             _ = try? withBytes(of: hit.key) { key throws(StorageError) in

@@ -42,7 +42,9 @@ public final class SimulatedEventLoop: EventLoop, @unchecked Sendable {  // conf
     private func wake() {
         guard !isReady, process.state == .running else { return }
         isReady = true
-        executor.makeReady(self)
+        guard process.lateness > .zero else { return executor.makeReady(self) }
+        let delay = Duration.nanoseconds(executor.random.below(Int(process.lateness.inNanoseconds)))
+        executor.schedule(after: delay) { [self] in executor.makeReady(self) }
     }
 
     /// Goes on after a pause with what came meanwhile.

@@ -8,6 +8,8 @@ public final class SimulatedProcess: @unchecked Sendable {  // confined to the s
         case dead
     }
     public private(set) var state = State.running
+    /// How late a turn of one of its threads comes at most, as on a machine that is overloaded.
+    public var lateness = Duration.zero
     /// What its blocking work waits for; nil for a process without one.
     let disk: SimulatedDisk?
     private var loops: [SimulatedEventLoop] = []

@@ -13,6 +13,8 @@ public struct FaultKind: Hashable, Comparable, Sendable, Codable, CustomStringCo
     public static let crashAtSync = FaultKind("crash-at-sync")
     /// Its process stands still.
     public static let pause = FaultKind("pause")
+    /// Its process runs, but each turn of its threads comes late.
+    public static let slowNode = FaultKind("slow-node")
     /// Its disk takes longer for everything.
     public static let slowDisk = FaultKind("slow-disk")
     /// Its disk does nothing for a while.
@@ -27,10 +29,18 @@ public struct FaultKind: Hashable, Comparable, Sendable, Codable, CustomStringCo
     public static let readError = FaultKind("read-error")
     /// A bit of a stored record flips.
     public static let bitFlip = FaultKind("bit-flip")
+    /// A stored record is cut short, as by a write that was torn.
+    public static let tornRecord = FaultKind("torn-record")
+    /// What was meant for one record lies in the place of another.
+    public static let misdirectedWrite = FaultKind("misdirected-write")
+    /// Some reads are answered with another record than was asked for.
+    public static let misdirectedRead = FaultKind("misdirected-read")
     /// Its calendar jumps, and is set right when the fault ends.
     public static let clockJump = FaultKind("clock-jump")
     /// Its calendar drifts, and is set right when the fault ends.
     public static let clockDrift = FaultKind("clock-drift")
+    /// Its calendar stands still, and is set right when the fault ends.
+    public static let stuckClock = FaultKind("stuck-clock")
     /// Connections of clients break.
     public static let connectionReset = FaultKind("connection-reset")
     /// Segments of streams travel long.
@@ -46,6 +56,8 @@ public struct FaultKind: Hashable, Comparable, Sendable, Codable, CustomStringCo
     public static let foreignEpoch = FaultKind("foreign-epoch")
     /// The nodes are parted into two groups that do not hear of each other.
     public static let partition = FaultKind("partition")
+    /// As ``partition``, but for one node that hears of both groups, and is heard.
+    public static let bridge = FaultKind("bridge")
     /// A node is cut off from all others.
     public static let isolation = FaultKind("isolation")
     /// What a node sends to some others, or they to it, does not arrive.
@@ -60,6 +72,8 @@ public struct FaultKind: Hashable, Comparable, Sendable, Codable, CustomStringCo
     public static let clog = FaultKind("clog")
     /// Nodes are cut off one by one and let back in another order.
     public static let swizzle = FaultKind("swizzle")
+    /// Nodes are gone, as many as every key can spare: dead, standing still or cut off.
+    public static let outage = FaultKind("outage")
 }
 
 /// One fault of a plan.

@@ -21,6 +21,13 @@ public struct FaultPlan: Sendable, Equatable {
             self.longest = longest
         }
 
+        /// One kind alone, thirty times as often, where there is any of it.
+        func withMany(_ kind: FaultKind) -> Settings {
+            var settings = self
+            settings.rates = rates.filter { $0.kind == kind && $0.perMinute > 0 }.map { ($0.kind, $0.perMinute * 30) }
+            return settings.rates.isEmpty ? self : settings
+        }
+
         public static func == (a: Self, b: Self) -> Bool {
             a.rates.elementsEqual(b.rates) { $0 == $1 } && a.minimum == b.minimum && a.longest == b.longest
         }

@@ -3,13 +3,17 @@ internal import MartletRuntime
 /// What can befall one node.
 extension OneNodeCluster {
     public func canMeet(_ kind: FaultKind) -> Bool {
-        let onDisk: [FaultKind] = [.crashAtSync, .syncError, .writeError, .bitFlip, .slowDisk, .stalledDisk]
+        let onDisk: [FaultKind] = [
+            .crashAtSync, .syncError, .writeError, .bitFlip, .tornRecord, .misdirectedWrite, .misdirectedRead,
+            .slowDisk, .stalledDisk,
+        ]
         return !disk.settings.isVolatile || !onDisk.contains(kind)
     }
 
     public func register(with injector: FaultInjector) {
         registerCrashes(injector)
         registerDisk(injector)
+        registerDamage(injector)
         registerClock(injector)
         injector.register(.connectionReset) { [self] fault in
             breakConnections(probability: 0.2 + 0.8 * fault.severity) ? {} : nil
@@ -41,6 +45,7 @@ extension OneNodeCluster {
             }
         }
         injector.register(.pause) { [self] _ in pause() }
+        injector.register(.slowNode) { [self] fault in slow(.milliseconds(1 + Int(fault.severity * 60))) }
     }
 
     private func registerDisk(_ injector: FaultInjector) {
@@ -78,9 +83,21 @@ extension OneNodeCluster {
             disk.failingReads = 1 + Int(fault.severity * 20)
             return { [self] in disk.failingReads = 0 }
         }
-        injector.register(.bitFlip) { [self] _ in
-            guard !disk.settings.isVolatile, disk.flipBit() != nil else { return nil }
-            return {}
+    }
+
+    private func registerDamage(_ injector: FaultInjector) {
+        let kinds: [(FaultKind, SimulatedDisk.Damage)] = [
+            (.bitFlip, .flippedBit), (.tornRecord, .cutShort), (.misdirectedWrite, .misdirected),
+        ]
+        for (kind, damage) in kinds {
+            injector.register(kind) { [self] _ in
+                guard !disk.settings.isVolatile, disk.damage(damage) != nil else { return nil }
+                return {}
+            }
+        }
+        injector.register(.misdirectedRead) { [self] fault in
+            disk.misdirectedReads = 1 + Int(fault.severity * 10)
+            return { [self] in disk.misdirectedReads = 0 }
         }
     }
 
@@ -94,6 +111,18 @@ extension OneNodeCluster {
             return { [self] in
                 noteSkew()
                 clock.jump(microseconds: -jump)
+                noteSkew()
+            }
+        }
+        injector.register(.stuckClock) { [self] _ in
+            let clock = clock
+            guard clock.drift == 0 else { return nil }
+            let begin = time
+            clock.drift = -1_000_000
+            return { [self] in
+                noteSkew()
+                clock.drift = 0
+                clock.jump(microseconds: time.since(begin).inNanoseconds / 1000)
                 noteSkew()
             }
         }

@@ -107,6 +107,13 @@ public final class OneNodeCluster: SimulatedCluster, @unchecked Sendable {  // c
         return { process.resume() }
     }
 
+    /// Has each turn of its threads come late.
+    func slow(_ lateness: Duration) -> (() -> Void)? {
+        guard let process = world?.process, process.lateness == .zero else { return nil }
+        process.lateness = lateness
+        return { process.lateness = .zero }
+    }
+
     // MARK: The calendar
 
     /// Notes how far the calendar may be read wrong; called before and after each change.

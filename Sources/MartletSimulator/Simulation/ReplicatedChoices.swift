@@ -33,6 +33,9 @@ struct ReplicatedChoices {
     var idleTimeout: Duration
     var skew: Double
     var thinkTime: Duration
+    /// Whether few keys are read and written much, over links that often break: each write is on its way for long
+    /// compared with the time until it is read, and read through several nodes in turn.
+    var isHot = false
     /// Whether a node may come up with another topology.
     var hasForeign = true
 
@@ -73,6 +76,8 @@ struct ReplicatedChoices {
         idleTimeout = .seconds([1, 5][random.below(2)])
         skew = [0, 0.99, 1.5][random.below(3)]
         thinkTime = settings.workload.thinkTime / [1, 1, 2][random.below(3)]
+        isHot = nodes > 2 && random.below(100) < settings.hot
+        if isHot { thinkTime = settings.workload.thinkTime / 4 }
     }
 
     /// A cluster of any size that is left alone: all as usual, on disks, three replicas of a partition.
@@ -114,5 +119,6 @@ struct ReplicatedChoices {
     var shown: String {
         "\(nodes) nodes on \(storages.map(\.shown).joined(separator: ", ")), N=\(replicas) R=\(read) W=\(write), "
             + "\(workers) workers, \(Set(racks).count) racks, Q=\(partitions), \(policy), skew \(skew)"
+            + (isHot ? ", hot keys" : "")
     }
 }

@@ -3,12 +3,16 @@ internal import MartletRuntime
 /// What can befall the nodes of a cluster, one at a time or all together.
 extension ReplicatedCluster {
     public func canMeet(_ kind: FaultKind) -> Bool {
-        let onDisk: [FaultKind] = [.crashAtSync, .syncError, .writeError, .bitFlip, .slowDisk, .stalledDisk, .wipe]
+        let onDisk: [FaultKind] = [
+            .crashAtSync, .syncError, .writeError, .bitFlip, .tornRecord, .misdirectedWrite, .misdirectedRead,
+            .slowDisk, .stalledDisk, .wipe,
+        ]
         if onDisk.contains(kind) { return nodes.contains { !$0.storage.disk.isVolatile } }
         // Alone with its word, a node of another epoch would serve what needs no other's.
         if kind == .foreignEpoch { return choices.read > 1 && choices.write > 1 }
         let onLinks: [FaultKind] = [
-            .partition, .isolation, .oneWay, .flapping, .linkBreaks, .slowLinks, .clog, .swizzle, .crashAll,
+            .partition, .bridge, .isolation, .oneWay, .flapping, .linkBreaks, .slowLinks, .clog, .swizzle, .crashAll,
+            .outage,
         ]
         return nodes.count > 1 || !onLinks.contains(kind)
     }
@@ -16,8 +20,10 @@ extension ReplicatedCluster {
     public func register(with injector: FaultInjector) {
         registerCrashes(injector)
         registerDisks(injector)
+        registerDamage(injector)
         registerClocks(injector)
         registerLinks(injector)
+        registerOutage(injector)
         injector.register(.connectionReset) { [self] fault in
             network.breakStreams(to: node(fault).address, probability: 0.2 + 0.8 * fault.severity) > 0 ? {} : nil
         }
@@ -75,6 +81,11 @@ extension ReplicatedCluster {
             }
         }
         injector.register(.pause) { [self] fault in node(fault).pause() }
+        injector.register(.slowNode) { [self] fault in
+            guard let process = node(fault).world?.process, process.lateness == .zero else { return nil }
+            process.lateness = .milliseconds(1 + Int(fault.severity * 60))
+            return { process.lateness = .zero }
+        }
     }
 
     private func registerDisks(_ injector: FaultInjector) {
@@ -120,11 +131,26 @@ extension ReplicatedCluster {
             disk.failingReads = 1 + Int(fault.severity * 20)
             return { disk.failingReads = 0 }
         }
-        injector.register(.bitFlip) { [self] fault in
-            let node = node(fault)
-            guard !node.storage.disk.isVolatile, let key = node.disk.flipBit() else { return nil }
-            noteDamage(of: key)
-            return {}
+    }
+
+    private func registerDamage(_ injector: FaultInjector) {
+        let kinds: [(FaultKind, SimulatedDisk.Damage)] = [
+            (.bitFlip, .flippedBit), (.tornRecord, .cutShort), (.misdirectedWrite, .misdirected),
+        ]
+        for (kind, damage) in kinds {
+            injector.register(kind) { [self] fault in
+                let node = node(fault)
+                guard !node.storage.disk.isVolatile, let key = node.disk.damage(damage) else { return nil }
+                noteDamage(of: key)
+                return {}
+            }
+        }
+        injector.register(.misdirectedRead) { [self] fault in
+            let (node, disk) = (node(fault), node(fault).disk)
+            guard !node.storage.disk.isVolatile else { return nil }
+            disk.onStray = { [self] in noteDamage(of: $0) }
+            disk.misdirectedReads = 1 + Int(fault.severity * 10)
+            return { disk.misdirectedReads = 0 }
         }
     }
 
@@ -139,6 +165,18 @@ extension ReplicatedCluster {
             return { [self] in
                 noteSkew()
                 clock.jump(microseconds: -jump)
+                noteSkew()
+            }
+        }
+        injector.register(.stuckClock) { [self] fault in
+            let clock = node(fault).clock
+            guard clock.drift == 0 else { return nil }
+            let begin = executor.now
+            clock.drift = -1_000_000
+            return { [self] in
+                noteSkew()
+                clock.drift = 0
+                clock.jump(microseconds: executor.now.since(begin).inNanoseconds / 1000)
                 noteSkew()
             }
         }

@@ -10,6 +10,13 @@ extension ReplicatedCluster {
             let cut = 1 + random.below(max(1, ids.count - 1))
             return cutting(ways(Array(ids[..<cut]), Array(ids[cut...])))
         }
+        injector.register(.bridge) { [self] _ in
+            let ids = shuffledIDs()
+            guard ids.count > 2 else { return nil }
+            // The first is the bridge.
+            let cut = 2 + random.below(ids.count - 2)
+            return cutting(ways(Array(ids[1..<cut]), Array(ids[cut...])))
+        }
         injector.register(.isolation) { [self] fault in
             let id = node(fault).id
             return cutting(ways([id], nodes.map(\.id).filter { $0 != id }))
@@ -39,17 +46,17 @@ extension ReplicatedCluster {
         injector.register(.swizzle) { [self] fault in swizzling(fault) }
     }
 
-    private func shuffledIDs() -> [UInt32] {
+    func shuffledIDs() -> [UInt32] {
         var ids = nodes.map(\.id)
         for index in ids.indices.dropLast() { ids.swapAt(index, index + random.below(ids.count - index)) }
         return ids
     }
 
-    private func ways(_ some: [UInt32], _ others: [UInt32]) -> [Way] {
+    func ways(_ some: [UInt32], _ others: [UInt32]) -> [Way] {
         some.flatMap { a in others.flatMap { b in [Way(from: a, to: b), Way(from: b, to: a)] } }
     }
 
-    private func cutting(_ ways: [Way]) -> (() -> Void)? {
+    func cutting(_ ways: [Way]) -> (() -> Void)? {
         guard !ways.isEmpty else { return nil }
         cut(ways)
         return { [self] in free(ways) }

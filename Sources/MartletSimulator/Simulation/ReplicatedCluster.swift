@@ -29,6 +29,9 @@ public final class ReplicatedCluster: SimulatedCluster, @unchecked Sendable {  /
     /// How often each way between nodes is blocked by faults that overlap.
     var blockings: [FaultyLinks.Direction: Int] = [:]
 
+    /// The nodes that are gone, if any, and those that were.
+    var outage: Outage?
+    var absences: [Evidence.Absence] = []
     private var losses: [Evidence.Loss] = []
     private var skews: ClosedRange<Int64> = 0...0
     private var digests: [Evidence.ReplicaDigest] = []
@@ -248,6 +251,7 @@ public final class ReplicatedCluster: SimulatedCluster, @unchecked Sendable {  /
         if !choices.isStrict || choices.policy == .latest {
             evidence.orderTolerance = evidence.clockSpread + .milliseconds(800)
         }
+        evidence.absences = absences
         evidence.digests = digests
         evidence.complaints += complaints
         for node in nodes {

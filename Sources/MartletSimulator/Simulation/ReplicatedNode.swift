@@ -62,7 +62,7 @@ final class ReplicatedNode: @unchecked Sendable {  // confined to the simulation
         opening.served = served
         opening.noteLoss = { [self] loss in cluster.note(loss, of: self) }
         opening.noteLiveness = { [self] of, liveness in
-            if number == process { cluster.noteLiveness(liveness, of, id) }
+            if number == process { cluster.heard(liveness, of: of, by: id) }
         }
         let node = try Node.open(settings, opening, in: world.environment)
         var transports: [Confined<any Transport>] = []

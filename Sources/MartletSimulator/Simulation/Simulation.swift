@@ -47,10 +47,12 @@ public final class Simulation {
         load.skew = drawn.skew
         load.thinkTime = drawn.thinkTime
         load.hasSiblings = drawn.hasSiblings
+        if drawn.isHot { (load.keys, load.mix) = (3, [70, 30, 0, 0, 0, 0, 0, 0, 0, 0, 0]) }
         workload = Workload(load, random: random.split())
         clients = SimulatedEnvironment.make(on: executor, network: network, workers: 1)
         var possible = settings.faults
         possible.rates.removeAll { !drawn.cluster.canMeet($0.kind) }
+        if drawn.isHot { possible = possible.withMany(.linkBreaks) }
         let ownPlan = FaultPlan.draw(
             possible, nodes: drawn.cluster.nodeCount, span: settings.faultTime, random: random.split())
         plan = faults.map { FaultPlan($0) } ?? ownPlan
@@ -58,7 +60,7 @@ public final class Simulation {
     }
 
     private typealias Drawn = (
-        cluster: any SimulatedCluster, skew: Double, thinkTime: Duration, hasSiblings: Bool, shown: String
+        cluster: any SimulatedCluster, skew: Double, thinkTime: Duration, hasSiblings: Bool, isHot: Bool, shown: String
     )
 
     /// The cluster that the file asks for, and what else its seed draws.
@@ -70,12 +72,14 @@ public final class Simulation {
             let choices = WorldChoices(settings, random: random)
             let node = OneNodeCluster(executor: executor, network: network, choices: choices)
             node.disk.plantedBug = settings.plantedBug
-            return (node, choices.skew, choices.thinkTime, false, choices.shown)
+            return (node, choices.skew, choices.thinkTime, false, false, choices.shown)
         }
         let choices = ReplicatedChoices(settings, random: random)
         let cluster = ReplicatedCluster(
             executor: executor, network: network, choices: choices, plantedBug: settings.plantedBug)
-        return (cluster, choices.skew, choices.thinkTime, choices.policy == .siblings, choices.shown)
+        return (
+            cluster, choices.skew, choices.thinkTime, choices.policy == .siblings, choices.isHot, choices.shown
+        )
     }
 
     private func run() -> SimulationResult {
@@ -189,6 +193,8 @@ public final class Simulation {
         evidence.complaints = complaints
         evidence.isFaultFree = plan.faults.isEmpty
         cluster.testify(&evidence)
+        // Beside other faults an absence may be more than can be spared.
+        if plan.faults.contains(where: { $0.kind != .outage }) { evidence.absences = [] }
         forgetTokens(&evidence)
         evidence.siblings = evidence.history.operations.compactMap { operation in
             guard case .putSibling(let value, _, let replaces) = operation.action else { return nil }

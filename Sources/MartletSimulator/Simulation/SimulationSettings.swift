@@ -16,6 +16,8 @@ public struct SimulationSettings: Sendable {
     public var isReplicated: Bool { nodes != [1] }
     /// The share of the seeds whose reads need not see the last write (R + W <= N), in percent.
     public var loose = 10
+    /// The share of the seeds in which a few keys are used much while links break, in percent.
+    public var hot = 8
     /// The share of the seeds whose keyspace keeps siblings.
     public var siblings = 0.3
     /// Worker loops of a node.
@@ -37,17 +39,22 @@ public struct SimulationSettings: Sendable {
     /// The faults that one node alone can meet, each at most so often a simulated minute.
     public static let oneNodeFaults = FaultPlan.Settings(rates: [
         (.crash, 8), (.crashAtSync, 8), (.pause, 8), (.slowDisk, 6), (.stalledDisk, 6), (.fullDisk, 8), (.syncError, 6),
-        (.writeError, 6), (.readError, 10), (.bitFlip, 10), (.clockJump, 6), (.clockDrift, 4), (.connectionReset, 20),
-        (.slowNetwork, 4),
+        (.writeError, 6), (.readError, 10), (.bitFlip, 10), (.tornRecord, 6), (.misdirectedWrite, 6),
+        (.misdirectedRead, 6), (.clockJump, 6), (.clockDrift, 4), (.stuckClock, 4), (.connectionReset, 20),
+        (.slowNetwork, 4), (.slowNode, 4),
     ])
 
     /// The faults that a cluster can meet, each at most so often a simulated minute, whatever its size.
     public static let clusterFaults = FaultPlan.Settings(
         rates: oneNodeFaults.rates + [
-            (.crashAll, 2), (.wipe, 4), (.foreignEpoch, 3), (.partition, 6), (.isolation, 6), (.oneWay, 6),
+            (.crashAll, 2), (.wipe, 4), (.foreignEpoch, 3), (.partition, 6), (.bridge, 4), (.isolation, 6),
+            (.oneWay, 6),
             (.flapping, 4),
             (.linkBreaks, 6), (.slowLinks, 4), (.clog, 6), (.swizzle, 4),
         ])
+
+    /// Of every kind that a cluster can meet; ``outage`` is asked for alone, by a file of its own.
+    public static let allKinds = clusterFaults.rates.map(\.kind) + [.outage]
 
     /// Clusters of several nodes, with all that can befall them.
     public static let replicated = {

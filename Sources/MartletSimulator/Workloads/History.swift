@@ -109,6 +109,8 @@ public struct History: Sendable {
         public var outcome: Outcome
         /// The stamp of an acknowledged write, where its receipt told it.
         public var stamp: UInt64?
+        /// The place of the node that was asked among the addresses; nil if it is not known.
+        public var node: Int?
         /// How often it was sent, with its token.
         public var sent = 1
         /// The stamps that were told when it was sent again after it was acknowledged.

@@ -14,6 +14,7 @@ final class SimulatedClient: StreamHandler {
         let request: Request
         let at: MonotonicTime
         let session: Int
+        let node: Int
         var sent = 1
         /// Whether an answer is waited for, rather than the moment to send it again.
         var isUnderWay = true
@@ -42,6 +43,8 @@ final class SimulatedClient: StreamHandler {
 
     private var stream: (any ByteStream)?
     private var session = 0
+    /// The place of the node it is connected to.
+    private var node = 0
     private var isOpen = false
     private var replies = ReplyReader()
     private var pending: Pending?
@@ -77,7 +80,8 @@ final class SimulatedClient: StreamHandler {
         isOpen = false
         replies.removeAll()
         do throws(StreamError) {
-            stream = try loop.connect(to: addresses[random.below(addresses.count)], handler: self)
+            node = random.below(addresses.count)
+            stream = try loop.connect(to: addresses[node], handler: self)
         } catch {
             connectLater()
         }
@@ -107,7 +111,7 @@ final class SimulatedClient: StreamHandler {
         guard let (request, delay) = next() else { return end() }
         timer = loop.schedule(after: delay) { [self] in
             guard isOpen else { return }
-            pending = Pending(request: request, at: loop.now, session: session)
+            pending = Pending(request: request, at: loop.now, session: session, node: node)
             pending?.place = writesWithToken(request.keys[0]) ?? 0
             send()
         }
@@ -198,6 +202,8 @@ final class SimulatedClient: StreamHandler {
         guard let pending = pending.take() else { return }
         var operation = pending.acknowledged ?? operation(pending, outcome, stamp)
         operation.sent = pending.sent
+        // Of a request that was sent more than once it is not said to whom.
+        operation.node = pending.sent == 1 ? pending.node : nil
         record(operation)
     }
 
