@@ -85,9 +85,9 @@ public final class IdleSimulation {
         executor.run(for: settings.span)
         result.span = settings.span
         let seconds = Double(settings.span.inNanoseconds) / 1e9
-        let sent = cluster.messages.sentByNode.map { Double($0.value - (before[$0.key] ?? 0)) / seconds }
-        result.messagesPerSecond = sent.reduce(0, +) / Double(max(1, sent.count))
-        result.mostPerSecond = sent.max() ?? 0
+        let sent = cluster.messages.sentByNode.map { $0.value - (before[$0.key] ?? 0) }
+        result.messagesPerSecond = Double(sent.reduce(0, +)) / Double(max(1, sent.count)) / seconds
+        result.mostPerSecond = Double(sent.max() ?? 0) / seconds
     }
 
     /// Has one node stand still, with all its links open, until all know; then has it go on.
