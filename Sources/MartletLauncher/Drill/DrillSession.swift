@@ -23,7 +23,8 @@ struct DrillSession {
         do {
             try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
         } catch { return fail("cannot make \(folder): \(error.localizedDescription)") }
-        defer { if !keepsData { try? FileManager.default.removeItem(atPath: folder) } }
+        var keeps = keepsData
+        defer { if !keeps { try? FileManager.default.removeItem(atPath: folder) } }
         let absolute = URL(fileURLWithPath: folder).standardizedFileURL.path
         for (index, variant) in drill.variants.enumerated() {
             Terminal.line("drill \(drill.name) on \(variant.name)")
@@ -46,7 +47,11 @@ struct DrillSession {
                 Terminal.error("martlet drill: \(variant.name): \(error)")
             }
         }
-        return finish(report)
+        let code = finish(report)
+        // What the nodes said and hold is what one looks at next.
+        keeps = keeps || code != ExitCode.ok
+        if keeps { Terminal.line("the nodes' logs and data are kept in \(folder)") }
+        return code
     }
 
     /// On a cluster that runs already.
