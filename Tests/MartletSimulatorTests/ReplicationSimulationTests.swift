@@ -83,6 +83,26 @@ import Testing
         #expect(notes.faults.isEmpty && notes.done, "\(notes.faults)")
     }
 
+    @Test(arguments: UInt64(1)...4)
+    func aNodeOfAnotherEpochRefusesAtOnce(seed: UInt64) {
+        let notes = Self.run(seed: seed) { world, expect in
+            world.crash(2)
+            world.epochs = [2: 2]
+            await world.start(2)
+            await world.pause(.seconds(1))
+            for key in 0..<9 {
+                let begun = world.now
+                expect(await world.call(key % 2, ["MARTLET.CONSISTENCY", "all"]), "+OK", "level")
+                expect(await world.call(key % 2, ["SET", "k\(key)", "v"]), "-", "one of all refuses")
+                expect(await world.call(key % 2, ["GET", "k\(key)"]), "-NOQUORUM", "and answers no read")
+                expect(await world.call(key % 2, ["MARTLET.CONSISTENCY", "quorum"]), "+OK", "level")
+                expect(await world.call(key % 2, ["GET", "k\(key)"]), "$v", "two have it")
+                expect("\(world.now.since(begun) < .milliseconds(500))", "true", "\(world.now.since(begun))")
+            }
+        }
+        #expect(notes.faults.isEmpty && notes.done, "\(notes.faults)")
+    }
+
     @Test(arguments: UInt64(1)...12)
     func withOneNodeGoneQuorumsGoOnAndWithTwoTheyRefuse(seed: UInt64) {
         let notes = Self.run(seed: seed) { world, expect in

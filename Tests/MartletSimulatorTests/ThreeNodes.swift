@@ -36,6 +36,8 @@ final class ThreeNodes: @unchecked Sendable {  // confined to the simulation's t
     /// Who the nodes are, and how many of them hold a key. Set before the start.
     var members: [Member]
     var placement = Placement.count(3)
+    /// Of nodes that know another epoch than 1.
+    var epochs: [Int: UInt64] = [:]
     /// What commands need that do not say otherwise.
     var level = ConsistencyLevel.quorum
 
@@ -109,7 +111,8 @@ final class ThreeNodes: @unchecked Sendable {  // confined to the simulation's t
             var keyspace = ClusterMembership.Keyspace(ring: ring, node: UInt32(index + 1))
             keyspace.policy = policy
             (keyspace.read, keyspace.write) = (level, level)
-            var membership = ClusterMembership(epoch: 1, node: UInt32(index + 1), keyspaces: [keyspace])
+            var membership = ClusterMembership(
+                epoch: epochs[index] ?? 1, node: UInt32(index + 1), keyspaces: [keyspace])
             membership.members = members.map(member)
             await node.join(membership, over: transports)
             var door = Server.Settings(address: address(index))

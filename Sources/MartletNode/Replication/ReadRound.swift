@@ -160,7 +160,7 @@ extension Replication {
         return waiter
     }
 
-    private func giveUp(_ round: ReadRound, _ entries: some Sequence<Int>) {
+    func giveUp(_ round: ReadRound, _ entries: some Sequence<Int>) {
         for index in entries {
             guard let waiter = end(round, index) else { continue }
             let command = round.bytes.withBytes(round.entries[index].command) { try? ForwardedCommand($0) }

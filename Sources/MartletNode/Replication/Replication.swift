@@ -202,7 +202,11 @@ public final class Replication: TransportReceiver {
         }
     }
 
+    /// Answers what a node of another epoch asks, and takes a refusal of this epoch from it: nobody waits for nothing.
     private func refuse(_ header: MessageHeader, _ peer: PeerSession) {
+        if header.kind == .replicaWriteReply || header.kind == .replicaReadReply {
+            return hearForeignEpoch(header.request, of: peer.node)
+        }
         guard header.kind == .replicaWrite || header.kind == .replicaRead else { return }
         let isWrite = header.kind == .replicaWrite
         _ = transport.reply(
@@ -215,6 +219,19 @@ public final class Replication: TransportReceiver {
                 ReplicaReadReply.begin(count: 1, in: &buffer)
                 ReplicaReadReply.append(.refused(.wrongEpoch), to: &buffer)
             }
+        }
+    }
+
+    /// Who answers from another epoch has not done what was asked in this one: it takes no frame of it. What its answer
+    /// says is not even looked at.
+    private func hearForeignEpoch(_ request: UInt64, of node: UInt32) {
+        if let round = writes[request] {
+            tell(round, sentTo: node) { .refused($0, .wrongEpoch) }
+        } else if let round = confirmations[request], let target = round.targets.first(of: node) {
+            giveUp(round, target.entries)
+        } else if let read = reads[request], let position = read.places.position(of: node) {
+            tell(read: request, .reply(position, .refused(.wrongEpoch), isFull: true))
+            tell(read: request, .notWrittenBack(position))
         }
     }
 
