@@ -101,3 +101,23 @@ extension AntiEntropy {
         }
     }
 }
+
+extension Replication {
+    /// Has the owners of a slot compare what they hold there, soon: an owner lacks something that will not be sent to
+    /// it otherwise, such as a hint that was given up. Of a slot that this node does not own, an owner is told.
+    ///
+    /// - Parameter node: the owner that lacks it; nil if nobody knows.
+    func compareSoon(keyspace: Int, slot: UInt16, missingAt node: UInt32?) {
+        let places = ReplicaPlaces(of: slot, in: membership.keyspaces[keyspace], node: membership.node)
+        guard places.own == nil else {
+            antiEntropy?.mark(node, keyspace: keyspace, slot: slot)
+            return
+        }
+        let state = store.keyspaces[keyspace]
+        let mark = MerkleMark(keyspace: state.settings.id, generation: state.generation, slot: slot, node: node)
+        // One that has it, if there is one: it compares with the one that lacks it.
+        for owner in places.nodes where owner != node && transport.isOpen(to: owner) {
+            if transport.send(to: owner, header(.merkleMark, 0), { mark.append(to: &$0) }) { return }
+        }
+    }
+}

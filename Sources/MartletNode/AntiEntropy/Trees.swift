@@ -15,7 +15,7 @@ enum TreeEntry {
 
 /// A worker's Merkle trees, kept up to date write by write: the old record's digest out, the new one's in.
 ///
-/// A write costs ~30 ns for both digests, which are the records' checksums as a rule, and ~10 ns for the sums. Another
+/// A write costs ~70 ns for both digests, which are the records' checksums as a rule, and ~10 ns for the sums. Another
 /// way, to mark what was written and read it anew when an exchange wants it, costs next to nothing a write, but a scan
 /// of all leaves written since with every exchange, and finds differences wherever something was written between the
 /// scans of two owners.
