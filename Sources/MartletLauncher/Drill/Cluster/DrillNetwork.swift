@@ -27,6 +27,8 @@ final class DrillNetwork {
     }
 
     deinit {
+        // The system takes a namespace apart at its leisure; the names of its ends are free for the next one at once.
+        for node in keepers.indices { _ = DrillTools.status(["ip", "link", "delete", "port\(node)"]) }
         for input in inputs { close(input) }
         for keeper in keepers {
             var status: Int32 = 0
