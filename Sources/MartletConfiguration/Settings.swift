@@ -54,6 +54,12 @@ public enum Settings {
         Setting(
             "memory_limit", .size(0...1 << 42), default: "0, none",
             "What the process may allocate; beyond it commands that may store more are refused with -OOM."),
+        Setting(
+            "hints", .size(0...1 << 40), default: "1GiB",
+            "The most bytes of writes that the node keeps for others that cannot be reached; 0 keeps none."),
+        Setting(
+            "hint_age", .duration(1000...30 * 86_400_000), default: "3h",
+            "How long it keeps such a write; what is older the replicas find out by comparing."),
         Setting("max_clients", .integer(1...1_000_000), default: "10000", "Connections; more are refused."),
     ]
 

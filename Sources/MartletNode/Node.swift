@@ -80,7 +80,8 @@ public actor Node {
     public func join(_ membership: ClusterMembership, over transports: [Confined<any Transport>]) async {
         for (worker, (coordinator, transport)) in zip(coordinators, transports).enumerated() {
             let opening = CatchUpOpening(
-                settings: settings.catchUp, seed: environment.random.next(), log: environment.log,
+                settings: settings.catchUp, hints: settings.hints, seed: environment.random.next(),
+                log: environment.log,
                 noteLoss: noteLoss, counters: clusterCounters[worker])
             await coordinator.join(membership, over: transport, opening)
         }

@@ -72,7 +72,7 @@ import Testing
         Bad(
             node() + "defaults: 3\n",
             "f:6: defaults: '3': a mapping of weight, rack, data_center, workers, durability, sync_interval, cache, "
-                + "memory_limit, max_clients, storage"),
+                + "memory_limit, hints, hint_age, max_clients, storage"),
     ]
 
     static let names = [

@@ -172,8 +172,8 @@ struct CommandTests {
         #expect(receipt.hasPrefix("*16|$5|stamp|:"))
         _ = bench.run("HELLO 3")
         let reply = bench.run("MARTLET.GET a")
-        #expect(reply.hasPrefix("%7|$5|value|$1|1|$7|context|$"))
+        #expect(reply.hasPrefix("%8|$5|value|$1|1|$7|context|$"))
         #expect(reply.contains("$7|expires|:1800000000000|$8|siblings|*1|%3|$5|value|$1|1|$5|stamp|:"))
-        #expect(reply.hasSuffix("$8|answered|*1|$3|one|$5|epoch|:1|"))
+        #expect(reply.hasSuffix("$8|answered|*1|$3|one|$9|stand_ins|:0|$5|epoch|:1|"))
     }
 }

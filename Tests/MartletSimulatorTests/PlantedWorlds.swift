@@ -10,6 +10,7 @@ enum PlantedWorlds {
         settings.nodes = [3]
         settings.workers = 1...1
         settings.loose = 0
+        settings.sloppy = 0
         settings.siblings = 0
         settings.volatile = 0
         settings.workload.clients = 8
@@ -28,6 +29,7 @@ enum PlantedWorlds {
             settings.workload.mix = [0, 0, 0, 0, 0, 0, 0, 0, 40, 60]
         case .caughtUpFromOne: settings.volatile = 100
         case .foreignEpochAccepted: settings.nodes = [5, 6, 7]
+        case .hintCountedInStrict: settings.nodes = [5, 6]
         case .expiredForgotten: settings.workload.mix = [0, 0, 0, 0, 50, 50, 0, 0, 0, 0]
         case .tokenIgnored: settings.workload.mix = [40, 20, 0, 0, 0, 0, 0, 0, 0, 0, 40]
         case .writeBackSkipped:
@@ -41,7 +43,7 @@ enum PlantedWorlds {
             settings.workload.keys = 300
             settings.workload.mix = [5, 60, 4, 0, 0, 0, 0, 0, 0, 0]
         case .fallbackRepaired: settings.nodes = [5]
-        case .acknowledgedOneEarly, .damagedIsAbsent, .refusedIsApplied: break
+        case .acknowledgedOneEarly, .damagedIsAbsent, .refusedIsApplied, .suspectRemoved: break
         }
         return settings
     }
@@ -94,6 +96,8 @@ enum PlantedWorlds {
         case .tokenIgnored: return [(.connectionReset, 60), (.linkBreaks, 20)]
         case .damagedIsAbsent: return links + [(.bitFlip, 200)]
         case .refusedIsApplied: return [(.fullDisk, 20)]
+        case .hintCountedInStrict: return [(.partition, 40), (.isolation, 20)]
+        case .suspectRemoved: return [(.isolation, 30), (.partition, 20)]
         }
     }
 }

@@ -33,6 +33,7 @@ import Testing
         var settings = Self.settings
         settings.faults.rates = []
         settings.loose = 0
+        settings.sloppy = 0
         for seed in 1...3 as ClosedRange<UInt64> {
             let result = Simulation.run(settings, seed: seed)
             #expect(result.violations.isEmpty, "seed \(seed): \(result.violations.prefix(3))")

@@ -40,6 +40,9 @@ final class ThreeNodes: @unchecked Sendable {  // confined to the simulation's t
     var epochs: [Int: UInt64] = [:]
     /// What commands need that do not say otherwise.
     var level = ConsistencyLevel.quorum
+    /// Whether other nodes stand in for owners.
+    var isSloppy = false
+    var hints = HintedHandoffSettings()
 
     convenience init(_ executor: SimulationExecutor, isVolatile: Bool) {
         self.init(executor, Array(repeating: isVolatile ? .memory : .disk(.always), count: 3))
@@ -96,6 +99,7 @@ final class ThreeNodes: @unchecked Sendable {  // confined to the simulation's t
             settings.antiEntropy = antiEntropy
             settings.plantedBugs = plantedBugs
             settings.workers = workers
+            settings.hints = hints
             settings.keyspaces[0].conflicts = policy
             var opening = NodeOpening(kind: disks[index]?.kind ?? .memory, path: "")
             opening.served = served[index]
@@ -111,6 +115,7 @@ final class ThreeNodes: @unchecked Sendable {  // confined to the simulation's t
             var keyspace = ClusterMembership.Keyspace(ring: ring, node: UInt32(index + 1))
             keyspace.policy = policy
             (keyspace.read, keyspace.write) = (level, level)
+            keyspace.isSloppy = isSloppy
             var membership = ClusterMembership(
                 epoch: epochs[index] ?? 1, node: UInt32(index + 1), keyspaces: [keyspace])
             membership.members = members.map(member)
@@ -173,6 +178,12 @@ final class ThreeNodes: @unchecked Sendable {  // confined to the simulation's t
 
     /// Has a node do nothing more; its links stay open.
     func freeze(_ node: Int) { worlds[node]?.process.pause() }
+
+    /// Has it go on.
+    func thaw(_ node: Int) { worlds[node]?.process.resume() }
+
+    /// What a running node holds for others.
+    func hints(_ node: Int) -> HintStatus { nodes[node]?.clusterStatistics.hints ?? HintStatus() }
 
     var now: MonotonicTime { executor.now }
 

@@ -67,6 +67,10 @@ public struct ClusterConfiguration: Sendable {
         public var cacheBytes: Int
         /// What the process may allocate; 0: no limit.
         public var memoryLimit: Int
+        /// Of writes kept for nodes that cannot be reached; 0: none.
+        public var hintBytes: Int
+        /// How long these are kept.
+        public var hintAge: Duration
         /// Connections; more are refused.
         public var maximumClients: Int
         /// Where the file speaks of it, counted from 1.

@@ -68,6 +68,8 @@ extension ClusterReader {
             syncInterval: .milliseconds(given.number("sync_interval", default: 1000)),
             cacheBytes: given.number("cache", default: 64 << 20),
             memoryLimit: given.number("memory_limit", default: 0),
+            hintBytes: given.number("hints", default: 1 << 30),
+            hintAge: .milliseconds(given.number("hint_age", default: 3 * 3_600_000)),
             maximumClients: given.number("max_clients", default: 10_000), line: reader.line)
         if given.values["listen"] != nil || reader.node("listen") == nil {
             place(&node, given, &reader, isAlone: count == 1, hasSecret: hasSecret, &taken)

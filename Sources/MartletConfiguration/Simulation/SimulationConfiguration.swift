@@ -9,6 +9,8 @@ public struct SimulationConfiguration: Sendable {
     public var nodes: [Int]
     /// The share of the seeds whose reads need not see the last write, in percent.
     public var loose: Int
+    /// The share of the seeds whose keyspace is sloppy, in percent.
+    public var sloppy: Int
     /// The most worker loops of a node.
     public var workers: Int
     /// What writes are acknowledged at: each seed draws one.
@@ -73,6 +75,9 @@ public enum SimulationFileSettings {
             "liveness_time", .duration(1000...3_600_000), default: "60s",
             "How long the cluster has, with all faults off, until every key is served again."),
         Setting("longest_fault", .duration(1...600_000), default: "4s", "The longest that a fault lasts."),
+        Setting(
+            "sloppy", .integer(0...100), default: "40",
+            "The share of the seeds in which nodes stand in for owners that cannot be reached, in percent."),
     ]
 
     /// What `nodes` lists, or is: how many nodes a cluster has.

@@ -7,6 +7,7 @@ extension CatchUpMachine {
         case .linkOpened(let node, let incarnation):
             if let peer = index(of: node) { open(peer, incarnation, now) }
         case .linkClosed(let node):
+            forgetHints(heldBy: node)
             guard let peer = index(of: node) else { break }
             peers[peer].isOpen = false
             peers[peer].hasHeard = false
@@ -30,11 +31,21 @@ extension CatchUpMachine {
             else { break }
             peers[peer].owe(place, at: now + settings.owedDelay)
             expectDifferences(now)
+        case .hintsHeld(let node, let areHeld):
+            if areHeld { hintHolders.insert(node) } else { forgetHints(heldBy: node) }
         case .time: break
         }
         proceed(now)
         return actions
     }
+
+    /// Hints that a node held are here, or it is not there any more to be waited for.
+    private mutating func forgetHints(heldBy node: UInt32) {
+        guard hintHolders.remove(node) != nil, hintHolders.isEmpty, needCount > 0 else { return }
+        for unit in units.indices { settle(unit) }
+    }
+
+    func isSloppy(_ keyspace: Int) -> Bool { sloppyKeyspaces.indices.contains(keyspace) && sloppyKeyspaces[keyspace] }
 
     /// A node that went away may have left its writes with some of their owners and not with others: all look soon.
     private mutating func expectDifferences(_ now: UInt64) {

@@ -10,6 +10,8 @@ public enum CatchUpEvent: Sendable {
     case failed(UInt32, id: UInt64)
     /// A write was not acknowledged by another owner of its key.
     case owed(UInt32, keyspace: Int, slot: UInt16)
+    /// A node said that it holds hints for this one, or none any more.
+    case hintsHeld(UInt32, areHeld: Bool)
     /// It is ``CatchUpMachine/wake`` or later.
     case time
 }
@@ -55,7 +57,8 @@ public struct CatchUpOutcome: Hashable, Sendable {
 /// A unit in need becomes caught up once it was merged from ``CatchUpUnit/needed`` other owners that are caught up
 /// themselves; or from *every* other owner in whatever state, since then nobody is left who could know more. If all
 /// owners are in need that is the founding: each has said so with its incarnation, and all that any holds is merged.
-/// A peer that is in need and says it is empty is merged by that.
+/// A peer that is in need and says it is empty is merged by that. In sloppy keyspaces all that has to wait until nobody
+/// to whom there is a link holds hints for this node.
 ///
 /// What was merged from a peer stays merged when the peer restarts: only data of before this replica's own loss matter,
 /// and it had merged all that the peer had of these. An exchange that is broken off goes on where it stood as long as
@@ -69,6 +72,10 @@ public struct CatchUpMachine: Sendable {
     public let settings: CatchUpSettings
     /// Whether nothing was ever written here: then the states told say so.
     public var isPristine: Bool
+    /// By keyspace, whether other nodes hold hints that units have to wait for; set before the first event.
+    public var sloppyKeyspaces: [Bool] = []
+    /// Nodes that said that they hold hints for this one.
+    var hintHolders: Set<UInt32> = []
     /// Whether an owner had taken a write before its present start, as far as is known.
     public internal(set) var hasServed: Bool
     /// Units that are not caught up.
@@ -181,7 +188,7 @@ public struct CatchUpMachine: Sendable {
 
     /// Decides whether a unit in need is caught up by now.
     mutating func settle(_ unit: Int) {
-        guard needs[unit] else { return }
+        guard needs[unit], hintHolders.isEmpty || !isSloppy(units[unit].keyspace) else { return }
         let others = units[unit].others.count
         let needed = settings.plantedNeed.map { min($0, others) } ?? units[unit].needed
         let isSound = others > 0 && sound[unit].intersection(units[unit].counted).count >= needed

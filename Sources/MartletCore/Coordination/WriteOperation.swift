@@ -71,6 +71,8 @@ public struct WriteOperation: Hashable, Sendable {
         return Int(ownerByFallback[position - owners])
     }
 
+    /// Owners that hold the write, and fallbacks that hold a hint of it, however durably.
+    public var allHolders: PositionSet { held }
     /// Owners that hold the write, however durably.
     public var holders: PositionSet { held.intersection(ownerSet) }
 
@@ -90,15 +92,18 @@ extension WriteOperation {
     /// - Parameters:
     ///   - reachable: positions to which there is a link. The others are treated as ``WriteEvent/notSent(_:)``.
     ///   - able: positions whose replica can meet the durability asked for, as far as is known.
+    ///   - doubted: positions that are said not to answer: owners among them are sent the write, and get a stand-in at
+    ///     once.
     /// - Returns: what to send, or, where the level cannot be met, the refusal: then nothing was sent.
     public mutating func start(
-        reachable: PositionSet = PositionSet(mask: .max), able: PositionSet = PositionSet(mask: .max)
+        reachable: PositionSet = PositionSet(mask: .max), able: PositionSet = PositionSet(mask: .max),
+        doubted: PositionSet = PositionSet()
     ) -> WriteStep {
         precondition(asked.isEmpty && phase == .open, "an operation starts once")
         var step = WriteStep()
         self.able = able
         let sent = ownerSet.intersection(reachable)
-        if isSloppy { spare = PositionSet(owners..<count).intersection(reachable) }
+        if isSloppy { spare = PositionSet(owners..<count).intersection(reachable).subtracting(doubted) }
         wanting = isSloppy ? ownerSet.subtracting(sent) : PositionSet()
         guard quorum.isMet(by: sent.intersection(able)) || canBeMet(with: sent.intersection(able)) else {
             let reach = sent.count + spare.prefix(wanting.count).count
@@ -112,6 +117,7 @@ extension WriteOperation {
         asked = sent
         pending = sent
         step.send = sent
+        if isSloppy { wanting.formUnion(ownerSet.intersection(doubted)) }
         if !wanting.isEmpty { assignStandIns(&step) }
         return step
     }

@@ -64,7 +64,8 @@ public struct HintLedger: Hashable, Sendable {
         Self.decrement(&target.partitions, partition)
         count -= 1
         bytes -= size
-        if target.count > 0 { targets[node] = target }
+        // Sizes may be known wrong where a store failed; with the last hint that is over.
+        if target.count > 0 { targets[node] = target } else { bytes -= target.bytes }
     }
 
     /// Takes note that all hints for a node are erased.

@@ -11,14 +11,20 @@ public struct HintEntry: Hashable, Sendable {
     public var bytes: Int
     /// Whether its value could not be read.
     public var isDamaged: Bool
+    /// Whether nobody wants it any more: its keyspace was emptied since.
+    public var isVoid: Bool
 
-    public init(key: [UInt8], partition: Int, created: UInt64, sequence: UInt64, bytes: Int, isDamaged: Bool = false) {
+    public init(
+        key: [UInt8], partition: Int, created: UInt64, sequence: UInt64, bytes: Int, isDamaged: Bool = false,
+        isVoid: Bool = false
+    ) {
         self.key = key
         self.partition = partition
         self.created = created
         self.sequence = sequence
         self.bytes = bytes
         self.isDamaged = isDamaged
+        self.isVoid = isVoid
     }
 }
 
@@ -41,6 +47,9 @@ public enum HintedHandoffEvent: Sendable {
     case erased(UInt32, HintEntry, isGone: Bool)
     /// All hints for a node are erased.
     case erasedAll(UInt32)
+    /// Hints for a node that a walk over them all found, whether it can be reached or not: what is not worth keeping is
+    /// erased.
+    case swept(UInt32, [HintEntry])
     /// An epoch began, with these members.
     case members([UInt32])
     /// It is ``HintedHandoffMachine/wake`` or later, or the budget's rate changed.

@@ -28,10 +28,11 @@ public struct HintedHandoffMachine: Sendable {
 
     // MARK: Keeping
 
-    /// Takes note of a hint that was found in the store when the node started.
+    /// Takes note of a hint that was found in the store when the node started, or that could not be erased.
     public mutating func restore(_ entry: HintEntry, for node: UInt32) {
         ledger.add(for: node, partition: entry.partition, bytes: entry.bytes, created: entry.created)
         sequence = max(sequence, entry.sequence)
+        if let place = known(node) { replays[place].isIdle = false }
     }
 
     /// Decides whether a hint is kept. O(1).
@@ -117,6 +118,9 @@ public struct HintedHandoffMachine: Sendable {
             counters.void += UInt64(ledger.target(node)?.count ?? 0)
             for partition in ledger.partitions(for: node) { actions.append(.mark(partition: partition, with: nil)) }
             ledger.removeAll(for: node)
+        case .swept(let node, let entries):
+            let gone = entries.filter { isWorthless($0, for: node, wallMilliseconds) }
+            if !gone.isEmpty { actions.append(.erase(node, gone)) }
         case .members(let nodes): removeStrangers(nodes)
         case .time: break
         }
@@ -138,14 +142,26 @@ public struct HintedHandoffMachine: Sendable {
         var gone: [HintEntry] = []
         for index in replays[place].page.indices {
             let entry = replays[place].page[index]
-            let isOld = wallMilliseconds > entry.created && wallMilliseconds - entry.created > settings.age
-            guard entry.isDamaged || isOld else { continue }
-            if entry.isDamaged { counters.damaged += 1 } else { counters.expired += 1 }
+            guard isWorthless(entry, for: replays[place].node, wallMilliseconds) else { continue }
             replays[place].states[index] = .settled
             gone.append(entry)
-            mark(entry, with: replays[place].node)
         }
         if !gone.isEmpty { actions.append(.erase(replays[place].node, gone)) }
+    }
+
+    /// Whether a hint is to be given up; then it is counted, and its partition marked where that is a loss.
+    private mutating func isWorthless(_ entry: HintEntry, for node: UInt32, _ wallMilliseconds: UInt64) -> Bool {
+        let isOld = wallMilliseconds > entry.created && wallMilliseconds - entry.created > settings.age
+        guard entry.isVoid || entry.isDamaged || isOld else { return false }
+        if entry.isVoid {
+            counters.void += 1
+        } else if entry.isDamaged {
+            counters.damaged += 1
+        } else {
+            counters.expired += 1
+        }
+        if !entry.isVoid { mark(entry, with: node) }
+        return true
     }
 
     private mutating func mark(_ entry: HintEntry, with node: UInt32?) {

@@ -83,8 +83,9 @@ public struct Ring: Hashable, Sendable {
     /// The positions of a partition's owners that lie in each of some data centers, in the order of `names`. O(N).
     public func dataCenters(ofPartition partition: Int, among names: [String]) -> [PositionSet] {
         var centers = [PositionSet](repeating: PositionSet(), count: names.count)
-        for (position, owner) in owners(ofPartition: partition).enumerated() {
-            if let center = names.firstIndex(of: members[owner].dataCenter) { centers[center].insert(position) }
+        let walk = (Array(owners(ofPartition: partition)) + fallbacks(ofPartition: partition)).prefix(64)
+        for (position, node) in walk.enumerated() {
+            if let center = names.firstIndex(of: members[node].dataCenter) { centers[center].insert(position) }
         }
         return centers
     }

@@ -39,6 +39,15 @@ struct NodeStatus: Sendable {
         var lost: Int64
     }
 
+    /// What it keeps for nodes that could not be reached.
+    struct Hints: Sendable {
+        var held: Int64
+        /// The age of the oldest, in seconds.
+        var oldest: Int64
+        var dropped: Int64
+        var expired: Int64
+    }
+
     struct Peer: Sendable {
         var name: String
         var link: String
@@ -60,6 +69,7 @@ struct NodeStatus: Sendable {
     var uptime: Int64
     /// Milliseconds by which its clock is ahead of the others'.
     var clockAhead: Int64
+    var hints: Hints
     var keyspaces: [Keyspace]
     var peers: [Peer]
 
@@ -74,6 +84,10 @@ struct NodeStatus: Sendable {
         durability = reply.text("durability")
         uptime = reply.number("uptime_seconds")
         clockAhead = reply.number("clock_ahead_ms")
+        let held = reply["hints"]
+        hints = Hints(
+            held: held?.number("held") ?? 0, oldest: held?.number("oldest_seconds") ?? 0,
+            dropped: held?.number("dropped") ?? 0, expired: held?.number("expired") ?? 0)
         keyspaces = (reply["keyspaces"]?.elements ?? []).map { keyspace in
             Keyspace(
                 name: keyspace.text("name"), replicas: keyspace.number("n"), read: keyspace.text("r"),

@@ -124,6 +124,12 @@ struct ClusterStatus: Sendable {
                         + "\(node.clockAhead > 0 ? "ahead of" : "behind") the others': it coordinates no writes until it "
                         + "is set right")
             }
+            let lost = node.hints.dropped + node.hints.expired
+            if lost > 0 {
+                faults.append(
+                    "node \(node.name): \(lost) hints were given up, for want of room or by age: their owners lack them "
+                        + "until replicas are compared")
+            }
             for peer in node.peers where peer.link != "up" && !silent.contains(peer.name) {
                 faults.append(
                     "node \(node.name): the link with \(peer.name) is \(peer.link) since \(Self.time(peer.since))")
@@ -134,11 +140,14 @@ struct ClusterStatus: Sendable {
 
     private var nodeRows: [[String]] {
         var rows = [
-            ["node", "address", "backend", "durability", "state", "up for", "caught up", "links", "records", "version"]
+            [
+                "node", "address", "backend", "durability", "state", "up for", "caught up", "links", "hints", "records",
+                "version",
+            ]
         ]
         for (member, answer) in nodes {
             guard case .success(let node) = answer else {
-                rows.append([member.name, member.clients, "?", "?", "unreachable", "-", "-", "-", "-", "-"])
+                rows.append([member.name, member.clients, "?", "?", "unreachable", "-", "-", "-", "-", "-", "-"])
                 continue
             }
             let partitions = node.keyspaces.reduce(0) { $0 + $1.partitions }
@@ -148,6 +157,7 @@ struct ClusterStatus: Sendable {
                 node.name, member.clients, node.backend, node.durability, inNeed > 0 ? "catching up" : "up",
                 Self.time(node.uptime), "\(partitions - inNeed)/\(partitions)",
                 "\(node.peers.count { $0.link == "up" })/\(node.peers.count)",
+                node.hints.held == 0 ? "-" : "\(node.hints.held), \(Self.time(node.hints.oldest))",
                 records.contains(nil) ? "?" : "\(records.reduce(0) { $0 + ($1 ?? 0) })", node.version,
             ])
         }

@@ -55,6 +55,7 @@ struct ClusterJoining {
         replication.policy = keyspace.definition.conflicts
         replication.read = keyspace.definition.reads
         replication.write = keyspace.definition.writes
+        replication.isSloppy = keyspace.definition.isSloppy
         return replication
     }
 }

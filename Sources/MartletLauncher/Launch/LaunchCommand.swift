@@ -110,6 +110,8 @@ extension NodeSettings {
         syncInterval = node.syncInterval
         cacheBytes = node.cacheBytes
         memoryLimit = node.memoryLimit
+        (hints.bytes, hints.bytesPerTarget) = (node.hintBytes, node.hintBytes)
+        hints.age = UInt64(max(0, node.hintAge / .milliseconds(1)))
         keyspaces = cluster.keyspaces.map { keyspace in
             var settings = KeyspaceSettings(id: keyspace.id, name: keyspace.name)
             settings.maximumKey = keyspace.maximumKey

@@ -99,6 +99,7 @@ extension SimulationSettings {
             self.idle = idle
         }
         loose = configuration.loose
+        sloppy = configuration.sloppy
         workers = 1...configuration.workers
         durabilities = configuration.durabilities
         volatile = configuration.volatile

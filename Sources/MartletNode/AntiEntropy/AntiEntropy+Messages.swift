@@ -116,7 +116,7 @@ extension Replication {
         let state = store.keyspaces[keyspace]
         let mark = MerkleMark(keyspace: state.settings.id, generation: state.generation, slot: slot, node: node)
         // One that has it, if there is one: it compares with the one that lacks it.
-        for owner in places.nodes where owner != node && transport.isOpen(to: owner) {
+        for owner in places.nodes.prefix(places.owners) where owner != node && transport.isOpen(to: owner) {
             if transport.send(to: owner, header(.merkleMark, 0), { mark.append(to: &$0) }) { return }
         }
     }

@@ -50,6 +50,7 @@ final class CatchUp {
             node: membership.node, units: units, keyspaces: membership.keyspaces.count, settings: settings,
             isPristine: start.isEmpty, hasServed: start.served.isSet(), seed: opening.seed
         ) { start.isWhole($0, ofKeyspace: store.keyspaces[$0.keyspace].settings.id, worker: worker, of: workers) }
+        machine.sloppyKeyspaces = membership.keyspaces.map(\.isSloppy)
     }
 
     var status: CatchUpStatus {

@@ -27,6 +27,7 @@ public struct CatchUpStatus: Sendable, Equatable {
 /// What a worker's catch-up is started with.
 struct CatchUpOpening: Sendable {
     var settings: CatchUpSettings
+    var hints = HintedHandoffSettings()
     var seed: UInt64
     var log: Log
     var noteLoss: (@Sendable (DataLoss) -> Void)?

@@ -18,6 +18,7 @@ final class ClusterCounters: Sendable {
     let expired = Atomic<UInt64>(0)
     let catchUp = Lock(CatchUpStatus())
     let antiEntropy = Lock(AntiEntropyStatus())
+    let hints = Lock(HintStatus())
 
     func count(_ answer: WriteAnswer) {
         switch answer {
@@ -66,6 +67,7 @@ public struct ClusterStatistics: Sendable {
     public var expired: UInt64 = 0
     public var catchUp = CatchUpStatus()
     public var antiEntropy = AntiEntropyStatus()
+    public var hints = HintStatus()
 
     mutating func add(_ counters: ClusterCounters) {
         openLinks += counters.openLinks.load(ordering: .relaxed)
@@ -82,6 +84,7 @@ public struct ClusterStatistics: Sendable {
         expired += counters.expired.load(ordering: .relaxed)
         catchUp.add(counters.catchUp.withLock { $0 })
         antiEntropy.add(counters.antiEntropy.withLock { $0 })
+        hints.add(counters.hints.withLock { $0 })
     }
 }
 

@@ -139,6 +139,7 @@ extension Replication {
     /// Has coordinators of this worker go round a node, or not any more.
     func avoid(_ node: UInt32, _ isAvoided: Bool) {
         if isAvoided { avoidedNodes.insert(node) } else { avoidedNodes.remove(node) }
+        hints?.note(node, isReachable: answers(node))
     }
 
     /// Of some positions those whose nodes answer, as far as is known; all of them if none does.

@@ -23,8 +23,10 @@ public struct Acknowledgement: Sendable, Equatable {
 /// What the owners of a key agree that it holds, and who of them said so.
 public struct ReplicatedRecord: Sendable {
     public var record: RecordCopy
-    /// The names of the owners whose answer counted.
+    /// The names of those whose answer counted: owners, then nodes that stood in for some.
     public var answered: [String]
+    /// How many of them stood in.
+    public var standIns = 0
 }
 
 extension Replication {
@@ -51,7 +53,7 @@ extension Replication {
         var able = PositionSet()
         for (position, node) in places.nodes.enumerated() {
             let known =
-                position == places.own
+                position == places.ownPlace
                 ? store.backend.properties.maximumDurability
                 : membership.member(node)?.maximumDurability ?? .always
             if durability <= known { able.insert(position) }

@@ -18,14 +18,21 @@ public struct ClusterMembership: Sendable {
             let ring: Ring
             /// By partition the ids of its owners, the first owner first.
             let owners: [[UInt32]]
-            /// By partition, which of its owners share a data center; one for all where there is one data center.
+            /// By partition, who of its walk share a data center; one for all where there is one data center.
             let placements: [ReplicaPlacement]
             /// By partition the owners in the coordinator's data center; all where there is one only.
             let near: [PositionSet]
+            /// By partition its owners and those that stand in for them, in the order of the walk.
+            let walks: [[UInt32]]
 
             init(_ ring: Ring, node: UInt32) {
                 self.ring = ring
-                owners = (0..<ring.partitions).map { ring.owners(ofPartition: $0).map { ring.members[$0].id } }
+                let owners = (0..<ring.partitions).map { ring.owners(ofPartition: $0).map { ring.members[$0].id } }
+                self.owners = owners
+                walks = owners.enumerated().map { partition, owners in
+                    let rest = ring.fallbacks(ofPartition: partition).map { ring.members[$0].id }
+                    return Array((owners + rest).prefix(PositionSet.capacity))
+                }
                 let names = Set(ring.members.map(\.dataCenter)).sorted()
                 guard names.count > 1 else {
                     placements = [ReplicaPlacement(owners: ring.replicas, count: ring.replicas)]
@@ -33,12 +40,15 @@ public struct ClusterMembership: Sendable {
                     return
                 }
                 let local = ring.index(ofNode: node).flatMap { names.firstIndex(of: ring.members[$0].dataCenter) }
-                placements = (0..<ring.partitions).map { partition in
+                placements = walks.enumerated().map { partition, walk in
                     let centers = ring.dataCenters(ofPartition: partition, among: names)
                     return ReplicaPlacement(
-                        owners: ring.replicas, count: ring.replicas, centers: centers, localCenter: local)
+                        owners: ring.replicas, count: walk.count, centers: centers, localCenter: local)
                 }
-                near = placements.map { placement in local.map { placement.centers[$0] } ?? PositionSet() }
+                let all = PositionSet(0..<ring.replicas)
+                near = placements.map { placement in
+                    local.map { placement.centers[$0].intersection(all) } ?? PositionSet()
+                }
             }
         }
 
@@ -47,6 +57,8 @@ public struct ClusterMembership: Sendable {
         /// What reads and writes need that do not say otherwise.
         public var read = ConsistencyLevel.quorum
         public var write = ConsistencyLevel.quorum
+        /// Whether the nodes behind the owners on the walk stand in for owners that cannot be reached.
+        public var isSloppy = false
 
         /// How the keys of a ring are placed, as its member `node` sees it.
         public init(ring: Ring, node: UInt32) { placing = Placing(ring, node: node) }
@@ -67,6 +79,12 @@ public struct ClusterMembership: Sendable {
         /// The positions of a slot's owners in this node's data center; all of them where there is one only.
         func near(ofSlot slot: UInt16) -> PositionSet {
             placing.near[hasCenters ? placing.ring.partition(ofSlot: slot) : 0]
+        }
+
+        /// The same, and behind them in sloppy keyspaces those that stand in for them.
+        func walk(ofSlot slot: UInt16) -> [UInt32] {
+            let partition = placing.ring.partition(ofSlot: slot)
+            return isSloppy ? placing.walks[partition] : placing.owners[partition]
         }
     }
 
@@ -106,16 +124,25 @@ public struct ClusterMember: Sendable {
     }
 }
 
-/// Where a key's replicas are: the ids of its owners by position, the first owner at 0.
+/// Where a key's replicas are, and who stands in for them: the ids by position, the first owner at 0.
 struct ReplicaPlaces {
+    /// The owners, then in sloppy keyspaces the rest of the walk.
     var nodes: [UInt32]
+    /// Positions 0..<owners own the key.
+    var owners: Int
     /// This node's position; nil if it owns no replica.
     var own: Int?
+    /// The same, or its position among those that stand in; nil if it is not on the list.
+    var ownPlace: Int?
 
     init(of slot: UInt16, in keyspace: ClusterMembership.Keyspace, node: UInt32) {
-        nodes = keyspace.owners(ofSlot: slot)
-        own = nodes.firstIndex(of: node)
+        nodes = keyspace.walk(ofSlot: slot)
+        owners = keyspace.ring.replicas
+        ownPlace = nodes.firstIndex(of: node)
+        if let ownPlace, ownPlace < owners { own = ownPlace }
     }
+
+    var ownerSet: PositionSet { PositionSet(0..<owners) }
 
     init(ofStored storedKey: [UInt8], in keyspace: ClusterMembership.Keyspace, node: UInt32) {
         let slot = withBytes(of: storedKey) { $0.bigEndian(9, as: UInt16.self) }

@@ -56,17 +56,18 @@ extension Replication {
         let settings = membership.keyspaces[keyspace]
         let places = ReplicaPlaces(of: slot, in: settings, node: membership.node)
         guard let own = places.own, catchUp?.machine.isCaughtUp(slot: slot, keyspace: keyspace) != false,
-            let quorum = try? settings.quorum(level ?? settings.read, ofSlot: slot), quorum.others == nil
+            let whole = try? settings.quorum(level ?? settings.read, ofSlot: slot), whole.others == nil
         else { return nil }
+        let quorum = withoutSuspects(whole, places)
         var asked = PositionSet()
-        let reachable = reachable(places).intersection(quorum.first.scope)
+        let reachable = reachable(places).intersection(quorum.first.scope).intersection(places.ownerSet)
         var left = quorum.needed - 1
         // Those that answer first, and of them the near ones; the others if they are needed.
         let answering = avoidedNodes.isEmpty ? reachable : answering(reachable, places)
         let near = settings.hasCenters ? answering.intersection(settings.near(ofSlot: slot)) : answering
         for candidates in [near, answering.subtracting(near), reachable.subtracting(answering)] where left > 0 {
-            for step in 1..<max(2, places.nodes.count) where left > 0 {
-                let position = (own + step) % places.nodes.count
+            for step in 1..<max(2, places.owners) where left > 0 {
+                let position = (own + step) % places.owners
                 guard candidates.contains(position), position != own else { continue }
                 asked.insert(position)
                 left -= 1
@@ -180,6 +181,7 @@ extension Replication {
         let now = loop.now
         latencies.noteReads(count, of: peer.node, took: now.since(begun))
         speculation.note(now.since(begun), at: now)
+        hints?.noteForeground(now.since(begun), at: now)
     }
 
     /// Reads that an owner leaves unanswered for too long ask the others as well.

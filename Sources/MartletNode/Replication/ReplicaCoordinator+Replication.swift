@@ -35,8 +35,8 @@ extension ReplicaCoordinator {
         let settings = replication.membership.keyspaces[keyspace]
         let slot = Slot.of(key)
         let places = ReplicaPlaces(of: slot, in: settings, node: replication.membership.node)
-        var fit = replication.fit(places, slot: slot, keyspace: keyspace)
-        if isClockOff, let own = places.own { fit.remove(own) }
+        var fit = replication.fit(places, slot: slot, keyspace: keyspace, withStandIns: true)
+        if isClockOff, let own = places.ownPlace { fit.remove(own) }
         if !refused.isEmpty {
             for (position, node) in places.nodes.enumerated() where refused.contains(node) { fit.remove(position) }
         }
@@ -45,7 +45,7 @@ extension ReplicaCoordinator {
             if !near.isEmpty { fit = near }
         }
         let route = WriteRoute.readModifyWrite(
-            owners: places.nodes.count, fit: fit, own: places.own, isSloppy: false)
+            owners: places.owners, fit: fit, own: places.ownPlace, isSloppy: settings.isSloppy)
         switch route {
         case .here: return .here
         case .handOver(let position, _): return .node(places.nodes[position])
@@ -121,16 +121,19 @@ extension ReplicaCoordinator {
                 try replication.read(storedKey: copy, in: keyspace, level: level) { answer, read in
                     guard case .noQuorum(let answers, let needed) = answer else {
                         var answered: [String] = []
-                        var isOwnAmong = false
+                        var (isOwnAmong, standIns) = (false, 0)
                         if case .value(_, let receipt) = answer {
-                            answered = replication.names(of: receipt.owners, storedKey: copy, keyspace: keyspace)
+                            let all = receipt.owners.union(receipt.fallbacks)
+                            answered = replication.names(of: all, storedKey: copy, keyspace: keyspace)
+                            standIns = receipt.fallbacks.count
                             isOwnAmong = read.places.own.map(receipt.owners.contains) ?? false
                         }
                         var record = RecordCopy(storedKey: copy, record: read.source)
                         // What others hold may lack this node's last dots, which must not be used again.
                         record.needsBirth = read.isOwnDamaged || !isOwnAmong
                         return continuation.resume(
-                            returning: .success(ReplicatedRecord(record: record, answered: answered)))
+                            returning: .success(
+                                ReplicatedRecord(record: record, answered: answered, standIns: standIns)))
                     }
                     replication.readDespiteDamage(read, in: keyspace) { record in
                         let reply = "NOQUORUM \(answers) of \(needed) owners that are needed answered"
@@ -143,6 +146,19 @@ extension ReplicaCoordinator {
                 continuation.resume(returning: .failure(TransactionFailure(reply: "ERR \(error.message)")))
             }
         }
+    }
+
+    /// Nothing, as what a node knows of a key when it stands in for its owners and none of them can be read: enough for
+    /// a write that does not depend on what is stored. Nil where this node stands in for nobody.
+    public func blankRecord(of key: [UInt8], keyspace: Int) -> RecordCopy? {
+        guard let replication else { return nil }
+        let slot = withBytes(of: key) { Slot.of($0) }
+        let settings = replication.membership.keyspaces[keyspace]
+        let places = ReplicaPlaces(of: slot, in: settings, node: replication.membership.node)
+        guard settings.isSloppy, places.own == nil, places.ownPlace != nil else { return nil }
+        var storedKey = ByteBuffer(capacity: 64)
+        withBytes(of: key) { _ = store.locate($0, keyspace: keyspace, into: &storedKey) }
+        return RecordCopy(storedKey: storedKey.copy(), record: nil, needsBirth: true)
     }
 
     /// Has the owners merge what a command wrote, key by key.

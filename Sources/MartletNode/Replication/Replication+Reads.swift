@@ -51,24 +51,37 @@ extension Replication {
     ) throws(ConsistencyFault) {
         let settings = membership.keyspaces[keyspace]
         let slot = withBytes(of: storedKey) { $0.bigEndian(9, as: UInt16.self) }
-        let quorum = try settings.quorum(level ?? settings.read, ofSlot: slot)
-        let all = PositionSet(0..<settings.ring.replicas)
-        read(storedKey: storedKey, in: keyspace, quorum: quorum, among: all, answered: answered)
+        var quorum = try settings.quorum(level ?? settings.read, ofSlot: slot)
+        if !avoidedNodes.isEmpty {
+            let places = ReplicaPlaces(of: slot, in: settings, node: membership.node)
+            quorum = withoutSuspects(quorum, places)
+        }
+        read(storedKey: storedKey, in: keyspace, quorum: quorum, answered: answered)
     }
 
-    /// As ``read(storedKey:in:level:answered:)``, of some owners only.
+    /// As ``read(storedKey:in:level:answered:)``.
+    ///
+    /// - Parameter positions: the owners that are asked; nil for all, and in sloppy keyspaces those that stand in.
     func read(
-        storedKey: [UInt8], in keyspace: Int, quorum: Quorum, among positions: PositionSet,
+        storedKey: [UInt8], in keyspace: Int, quorum: Quorum, among positions: PositionSet? = nil,
         answered: @escaping (ReadAnswer, ReadInFlight) -> Void
     ) {
         let settings = membership.keyspaces[keyspace]
         let places = ReplicaPlaces(ofStored: storedKey, in: settings, node: membership.node)
         var operation = ReadOperation(
-            owners: places.nodes.count, count: places.nodes.count, quorum: quorum, isSloppy: false,
+            owners: places.owners, count: places.nodes.count, quorum: quorum,
+            isSloppy: settings.isSloppy && positions == nil,
             writesBack: !store.settings.plantedBugs.contains(.skipsWriteBack))
         let slot = withBytes(of: storedKey) { $0.bigEndian(9, as: UInt16.self) }
         let isOwnFit = catchUp?.machine.isCaughtUp(slot: slot, keyspace: keyspace) != false
-        let reachable = reachable(places).intersection(positions)
+        var reachable = reachable(places)
+        if let positions {
+            reachable = reachable.intersection(positions)
+        } else if settings.isSloppy, !avoidedNodes.isEmpty {
+            // Too few owners answer: others fill in at once.
+            let answering = answering(reachable, places)
+            if !quorum.isMet(by: answering.intersection(places.ownerSet)) { reachable = answering }
+        }
         var preferred = avoidedNodes.isEmpty ? PositionSet() : answering(reachable, places)
         if settings.hasCenters {
             let near = settings.near(ofSlot: slot)
@@ -82,9 +95,17 @@ extension Replication {
         reads.add(read, as: id)
         if !step.isFinished {
             read.deadline = loop.schedule(after: Self.patience) { [self] in tell(read: id, .deadline) }
-            read.speculation = loop.schedule(after: speculation.delay) { [self] in tell(read: id, .speculate) }
+            read.speculation = loop.schedule(after: speculation.delay) { [self] in speculate(id) }
         }
         perform(step, read, id)
+    }
+
+    private func speculate(_ id: UInt64) {
+        tell(read: id, .speculate)
+        guard let read = reads[id], read.answered != nil, read.operation.isSloppy,
+            read.operation.count > read.operation.owners
+        else { return }
+        read.speculation = loop.schedule(after: Self.hintDelay) { [self] in tell(read: id, .fallbackDelay) }
     }
 
     func tell(read id: UInt64, _ event: ReadEvent) {
@@ -115,7 +136,7 @@ extension Replication {
     }
 
     private func ask(_ read: ReadInFlight, _ position: Int, isDigestOnly: Bool, _ id: UInt64) {
-        guard position != read.places.own else {
+        guard position != read.places.ownPlace else {
             return answerWhenSafe(read.storedKey) { [self] reply, record in
                 read.records[position] = record
                 tell(read: id, .reply(position, reply, isFull: true))

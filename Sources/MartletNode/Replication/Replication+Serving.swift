@@ -8,6 +8,7 @@ extension Replication {
 
     func serveWrite(_ header: MessageHeader, _ payload: RawSpan, _ peer: PeerSession) throws(ByteCursor.Malformed) {
         let write = try ReplicaWrite(payload)
+        if case .hint(let node) = write.purpose { return try serveHints(write, for: node, header, payload, peer) }
         var keys: [[UInt8]] = []
         if !store.isInline {
             var entries = write.entries()
@@ -46,24 +47,72 @@ extension Replication {
         var entries = write.entries()
         while let entry = try entries.next(of: payload) {
             let (key, record) = (payload.extracting(entry.key), payload.extracting(entry.record))
-            outcomes.append(
-                header.kind == .catchUpRecords
-                    ? mergeExchanged(record, key, durability, commit: &commit)
-                    : merge(record, key, durability, commit: &commit))
+            switch header.kind {
+            case .catchUpRecords: outcomes.append(mergeExchanged(record, key, durability, commit: &commit))
+            case .hintReplay: outcomes.append(mergeHinted(record, key, durability, commit: &commit))
+            default: outcomes.append(merge(record, key, durability, commit: &commit))
+            }
         }
         guard header.request != 0 else { return }
         let results = outcomes
-        let kind = header.kind == .catchUpRecords ? MessageKind.catchUpRecordsReply : .replicaWriteReply
         store.whenDone(commit) { [self] error in
-            _ = transport.reply(to: peer, self.header(kind, header.request)) { buffer in
-                ReplicaWriteReply.begin(count: results.count, in: &buffer)
-                for outcome in results {
-                    var outcome = outcome
-                    if let error, case .acknowledged = outcome { outcome = ReplicaWriteReply.Outcome(error) }
-                    ReplicaWriteReply.append(outcome, to: &buffer)
-                }
+            answer(results, error, header, peer)
+        }
+    }
+
+    private func answer(
+        _ outcomes: [ReplicaWriteReply.Outcome], _ error: StorageError?, _ header: MessageHeader, _ peer: PeerSession
+    ) {
+        let kind: MessageKind =
+            switch header.kind {
+            case .catchUpRecords: .catchUpRecordsReply
+            case .hintReplay: .hintReplayReply
+            default: .replicaWriteReply
+            }
+        _ = transport.reply(to: peer, self.header(kind, header.request)) { buffer in
+            ReplicaWriteReply.begin(count: outcomes.count, in: &buffer)
+            for outcome in outcomes {
+                var outcome = outcome
+                if let error, case .acknowledged = outcome { outcome = ReplicaWriteReply.Outcome(error) }
+                ReplicaWriteReply.append(outcome, to: &buffer)
             }
         }
+    }
+
+    /// Keeps what a coordinator sends for an owner that it cannot reach.
+    private func serveHints(
+        _ write: ReplicaWrite, for node: UInt32, _ header: MessageHeader, _ payload: RawSpan, _ peer: PeerSession
+    ) throws(ByteCursor.Malformed) {
+        var hinted: [HintedWrite] = []
+        var entries = write.entries()
+        while let entry = try entries.next(of: payload) {
+            hinted.append(
+                HintedWrite(
+                    key: payload.extracting(entry.key).array, record: payload.extracting(entry.record).array))
+        }
+        guard let hints else {
+            return answer(hinted.map { _ in .refused(.closed) }, nil, header, peer)
+        }
+        hints.take(hinted, for: node, durability: write.durability.asDurability) { [self] outcomes in
+            answer(outcomes, nil, header, peer)
+        }
+    }
+
+    /// As ``merge(_:_:_:commit:)``, of what was kept for this node. It is not erased there before it stands here, so
+    /// what cannot take the place of a damaged record has to wait until that is repaired.
+    private func mergeHinted(
+        _ record: RawSpan, _ storedKey: RawSpan, _ durability: Durability, commit: inout UInt64
+    ) -> ReplicaWriteReply.Outcome {
+        guard let keyspace = store.keyspace(ofStored: storedKey) else { return .refused(.unknownKeyspace) }
+        let slot = storedKey.bigEndian(9, as: UInt16.self)
+        guard membership.keyspaces[keyspace].owners(ofSlot: slot).contains(membership.node) else {
+            return .refused(.notOwner)
+        }
+        if let catchUp, catchUp.isCaughtUp(storedKey), store.isDamaged(storedKey) {
+            catchUp.heal([storedKey.array])
+            return .refused(.busy)
+        }
+        return merge(record, storedKey, durability, commit: &commit)
     }
 
     /// Merges one record that came from a coordinator, this node's or a peer's; at this replica's own durability at
@@ -107,9 +156,10 @@ extension Replication {
 
     private func serve(_ read: ReplicaRead, _ storedKeys: [[UInt8]], _ header: MessageHeader, _ peer: PeerSession) {
         let (request, come) = (header.request, loop.now)
-        whenResident(storedKeys) { [self] in
+        let places = storedKeys.flatMap(storedPlaces)
+        whenResident(places) { [self] in
             guard !isExpired(header, since: come) else { return }
-            let commit = pendingCommit(of: storedKeys)
+            let commit = pendingCommit(of: places)
             guard commit > 0 else {
                 let header = self.header(.replicaReadReply, request)
                 _ = transport.reply(to: peer, header) { append(read, storedKeys, to: &$0) }
@@ -136,8 +186,9 @@ extension Replication {
 
     /// As a peer is answered, for this node's own coordinator.
     func answerWhenSafe(_ storedKey: [UInt8], _ body: @escaping (ReadReply, _ record: [UInt8]?) -> Void) {
-        whenResident([storedKey]) { [self] in
-            let commit = pendingCommit(of: [storedKey])
+        let places = storedPlaces(of: storedKey)
+        whenResident(places) { [self] in
+            let commit = pendingCommit(of: places)
             let (reply, record) = answer(storedKey)
             guard commit > 0 else { return body(reply, record) }
             store.whenDone(commit) { error in
@@ -158,11 +209,30 @@ extension Replication {
         }
     }
 
+    /// Whether this node may hold hints of a slot's keys, and no replica of them.
+    private func isStandIn(_ slot: UInt16, _ keyspace: Int) -> Bool {
+        membership.keyspaces[keyspace].isSloppy
+            && !membership.keyspaces[keyspace].owners(ofSlot: slot).contains(membership.node)
+    }
+
+    /// Under which keys of the store what this node answers for a key lies: its own, or those of hints.
+    private func storedPlaces(of storedKey: [UInt8]) -> [[UInt8]] {
+        guard let hints, !hints.isEmpty else { return [storedKey] }
+        return withBytes(of: storedKey) { key in
+            let slot = key.bigEndian(9, as: UInt16.self)
+            guard let keyspace = store.keyspace(ofStored: key), isStandIn(slot, keyspace) else { return [storedKey] }
+            return membership.keyspaces[keyspace].owners(ofSlot: slot).map { Hint.key(for: $0, storedKey: key) }
+        }
+    }
+
     /// What this replica answers for a key, which is resident.
     func answer(_ storedKey: [UInt8]) -> (ReadReply, record: [UInt8]?) {
         withBytes(of: storedKey) { storedKey in
             guard let keyspace = store.keyspace(ofStored: storedKey) else { return (.refused(.unknownKeyspace), nil) }
             let slot = storedKey.bigEndian(9, as: UInt16.self)
+            if let hints, !hints.isEmpty, isStandIn(slot, keyspace) {
+                return hints.answer(storedKey, for: membership.keyspaces[keyspace].owners(ofSlot: slot), keyspace)
+            }
             guard catchUp?.machine.isCaughtUp(slot: slot, keyspace: keyspace) != false else {
                 return (.unknownHere, nil)
             }

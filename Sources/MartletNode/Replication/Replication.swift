@@ -36,6 +36,10 @@ public final class Replication: TransportReceiver {
     var generationRaised: ((_ keyspace: Int) -> Void)?
     private(set) var catchUp: CatchUp?
     private(set) var antiEntropy: AntiEntropy?
+    private(set) var hints: HintedHandoff?
+    /// Hints under way to those that hold them, and those that this turn has gathered.
+    var hintMessages = OperationTable<HintMessage>()
+    var openHints: [HintMessage] = []
     /// The node's, on its first worker.
     var detector: FailureDetector?
     /// Nodes that do not answer: others are asked first.
@@ -47,6 +51,7 @@ public final class Replication: TransportReceiver {
     /// Nodes to which a link is open, of all others that there are.
     private var openNodes: Set<UInt32> = []
     private let peerCount: Int
+    private let otherMembers: Set<UInt32>
     /// When the link to each node last opened or closed.
     private(set) var linkChanges: [UInt32: MonotonicTime] = [:]
     let startedAt: MonotonicTime
@@ -64,7 +69,8 @@ public final class Replication: TransportReceiver {
         _ membership: ClusterMembership, store: RecordStore, transport: any Transport, _ opening: CatchUpOpening
     ) {
         self.membership = membership
-        peerCount = Set(membership.keyspaces.flatMap { $0.ring.members.map(\.id) }).count - 1
+        let others = Set(membership.keyspaces.flatMap { $0.ring.members.map(\.id) }).subtracting([membership.node])
+        (peerCount, otherMembers) = (others.count, others)
         self.store = store
         self.transport = transport
         loop = store.loop
@@ -77,9 +83,11 @@ public final class Replication: TransportReceiver {
         let antiEntropy = AntiEntropy(self, catchUp, trees, seed: opening.seed ^ 0x7472_6565)
         self.antiEntropy = antiEntropy
         store.onReplaced = { [weak self] in self?.catchUp?.oweToAll($0) }
+        hints = HintedHandoff(self, opening.hints, log: opening.log)
         transport.receiver = self
         catchUp.start()
         antiEntropy.start()
+        hints?.start()
         for node in otherNodes where transport.isOpen(to: node) { tellGenerations(node) }
     }
 
@@ -119,6 +127,7 @@ public final class Replication: TransportReceiver {
             hasTurnEnd = false
             sendRound()
             sendConfirmations()
+            sendHints()
         }
     }
 
@@ -133,18 +142,28 @@ public final class Replication: TransportReceiver {
     func reachable(_ places: ReplicaPlaces) -> PositionSet {
         if openNodes.count == peerCount { return PositionSet(0..<places.nodes.count) }
         var reachable = PositionSet()
-        for (position, node) in places.nodes.enumerated() where position == places.own || transport.isOpen(to: node) {
+        for (position, node) in places.nodes.enumerated()
+        where position == places.ownPlace || transport.isOpen(to: node) {
             reachable.insert(position)
         }
         return reachable
     }
 
+    /// Whether there is a link to a node, and it is not known not to answer.
+    func answers(_ node: UInt32) -> Bool { transport.isOpen(to: node) && !avoidedNodes.contains(node) }
+
+    func isMember(_ node: UInt32) -> Bool { node == membership.node || otherMembers.contains(node) }
+
     /// Of the reachable positions those whose replicas are caught up, as far as is known here; those whose nodes do not
     /// answer only if there are no others.
-    func fit(_ places: ReplicaPlaces, slot: UInt16, keyspace: Int) -> PositionSet {
+    ///
+    /// - Parameter withStandIns: whether those that stand in for owners are among them, after all owners.
+    func fit(_ places: ReplicaPlaces, slot: UInt16, keyspace: Int, withStandIns: Bool = false) -> PositionSet {
         var fit = reachable(places)
+        if !withStandIns { fit = fit.intersection(places.ownerSet) }
         guard let catchUp else { return fit }
-        for (position, node) in places.nodes.enumerated() {
+        for position in 0..<places.owners {
+            let node = places.nodes[position]
             let isFit =
                 position == places.own
                 ? catchUp.machine.isCaughtUp(slot: slot, keyspace: keyspace)
@@ -160,6 +179,7 @@ public final class Replication: TransportReceiver {
         (raiseEverywhere, generationRaised) = (nil, nil)
         catchUp?.stop()
         antiEntropy?.stop()
+        hints?.stop()
         if let detector { detector.assumeIsolated { $0.stop() } }
         detector = nil
         transport.close()
@@ -194,6 +214,10 @@ public final class Replication: TransportReceiver {
             case .catchUpRecordsReply: catchUp?.receiveRecordsReply(header, peer)
             case .merkleRoots, .merkleNodes, .merkleRootsReply, .merkleNodesReply, .merkleMark:
                 try antiEntropy?.receive(header, payload, peer)
+            case .hintReplay: try serveWrite(header, payload, peer)
+            case .hintReplayReply: try hints?.receiveReply(header, payload, peer)
+            case .hintsHeld:
+                catchUp?.receive(.hintsHeld(peer.node, areHeld: try HintsHeld(payload).count > 0))
             default: return  // of a later version
             }
         } catch {
@@ -227,6 +251,8 @@ public final class Replication: TransportReceiver {
     private func hearForeignEpoch(_ request: UInt64, of node: UInt32) {
         if let round = writes[request] {
             tell(round, sentTo: node) { .refused($0, .wrongEpoch) }
+        } else if let message = hintMessages.remove(request) {
+            tell(message) { .refused($0, .wrongEpoch) }
         } else if let round = confirmations[request], let target = round.targets.first(of: node) {
             giveUp(round, target.entries)
         } else if let read = reads[request], let position = read.places.position(of: node) {
@@ -244,6 +270,7 @@ public final class Replication: TransportReceiver {
         tellDetector(.linkOpened(peer.node, incarnation: peer.incarnation))
         tellGenerations(peer.node)
         antiEntropy?.linkOpened(peer.node)
+        hints?.linkOpened(peer.node)
         catchUp?.receive(.linkOpened(peer.node, incarnation: peer.incarnation))
     }
 
@@ -252,9 +279,9 @@ public final class Replication: TransportReceiver {
     private func distrust(_ node: UInt32) {
         writes.forEach { _, round in
             for (index, entry) in round.entries.enumerated() where entry.waiter != nil {
-                guard let position = entry.places.position(of: node), entry.operation.holders.contains(position) else {
-                    continue
-                }
+                guard let position = entry.places.position(of: node),
+                    entry.operation.allHolders.contains(position)
+                else { continue }
                 tell(round, index, .deadline)
             }
         }
@@ -270,7 +297,9 @@ public final class Replication: TransportReceiver {
         counters.openLinks.subtract(1, ordering: .relaxed)
         openNodes.remove(peer.node)
         tellDetector(.linkClosed(peer.node))
+        hints?.linkClosed(peer.node)
         writes.forEach { _, round in tell(round, sentTo: peer.node) { .lost($0) } }
+        loseHints(sentTo: peer.node)
         giveUpReads(askedOf: peer.node)
         reads.forEach { id, read in
             guard let position = read.places.position(of: peer.node) else { return }

@@ -26,7 +26,7 @@ extension ReplicaCoordinator {
             let run = SlotOwners(
                 slots: lower..<lower + width,
                 worker: lower * store.settings.partitions / Slot.count % store.settings.workers,
-                owners: ReplicaPlaces(of: slot, in: settings, node: replication.membership.node).nodes,
+                owners: settings.owners(ofSlot: slot),
                 live: replication.liveOwners(ofSlot: slot, keyspace: keyspace))
             let last = runs.count - 1
             if last >= 0, runs[last].worker == run.worker, runs[last].owners == run.owners, runs[last].live == run.live

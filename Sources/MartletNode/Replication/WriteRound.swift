@@ -32,6 +32,8 @@ final class WriteRound {
     /// Of what this node's replica took.
     var commit: UInt64 = 0
     var unfinished = 0
+    /// Owners that are silent have had their time.
+    var isHintDelayOver = false
 
     init(id: UInt64, durability: Durability, begun: MonotonicTime) {
         self.id = id
@@ -80,14 +82,18 @@ extension Replication {
     ) throws(ConsistencyFault) -> PlannedWrite {
         let settings = membership.keyspaces[keyspace]
         let places = ReplicaPlaces(of: slot, in: settings, node: membership.node)
-        let owners = places.nodes.count
+        let (owners, count) = (places.owners, places.nodes.count)
         var quorum = try settings.quorum(level ?? settings.write, ofSlot: slot)
         if store.settings.plantedBugs.contains(.acknowledgesOneEarly) {
             quorum = Quorum(needed: max(1, quorum.needed - 1))
         }
+        quorum = withoutSuspects(quorum, places)
         var operation = WriteOperation(
-            owners: owners, count: owners, quorum: quorum, durability: durability.asReplicaDurability, isSloppy: false)
-        let step = operation.start(reachable: reachable(places), able: able(places, durability))
+            owners: owners, count: count, quorum: quorum, durability: durability.asReplicaDurability,
+            isSloppy: settings.isSloppy)
+        let doubted = avoidedNodes.isEmpty ? PositionSet() : avoided(places)
+        let step = operation.start(
+            reachable: reachable(places), able: able(places, durability), doubted: doubted)
         return PlannedWrite(places: places, keyspace: keyspace, slot: slot, operation: operation, step: step)
     }
 
@@ -113,7 +119,11 @@ extension Replication {
         round.unfinished += 1
         writesUnderWay += 1
         for position in plan.step.send where position != plan.places.own {
-            round.targets.add(index, for: plan.places.nodes[position])
+            if position < plan.places.owners {
+                round.targets.add(index, for: plan.places.nodes[position])
+            } else {
+                standIn(position, round, index)
+            }
         }
         if let commit {
             round.commit = max(round.commit, commit)
@@ -122,6 +132,13 @@ extension Replication {
             mergeHere(record.array, storedKey.array, round, index, own)
         }
         if round.entries.count >= Self.roundEntries || round.bytes.count >= Self.roundBytes { sendRound() }
+    }
+
+    /// Positions of nodes that are said not to answer.
+    private func avoided(_ places: ReplicaPlaces) -> PositionSet {
+        var avoided = PositionSet()
+        for (position, node) in places.nodes.enumerated() where avoidedNodes.contains(node) { avoided.insert(position) }
+        return avoided
     }
 
     private func openRound(_ durability: Durability) -> WriteRound {
@@ -140,6 +157,8 @@ extension Replication {
             let outcome = withBytes(of: storedKey) { key in
                 withBytes(of: record) { merge($0, key, durability, commit: &commit) }
             }
+            // Others may hold what was not taken here: were its dot minted once more, one of the two would be lost.
+            if case .acknowledged = outcome {} else { store.minting.giveUpBirths() }
             store.whenDone(commit) { [self] error in
                 let outcome = error.map { ReplicaWriteReply.Outcome($0) } ?? outcome
                 tell(round, index, outcome.event(at: own))
@@ -197,14 +216,19 @@ extension Replication {
             if waiter != nil { counters.count(answer) }
             waiter?.answered(answer, ticket: ticket)
         }
+        for position in step.send { standIn(position, round, index) }
+        if !step.keepHints.isEmpty { keepHints(for: step.keepHints, round, index) }
         guard step.isFinished else { return }
-        if !step.owed.isEmpty { noteOwed(round.entries[index], step.owed) }
+        if !step.owed.isEmpty { noteOwed(round, index, step.owed) }
         round.unfinished -= 1
         writesUnderWay -= 1
         if round.unfinished == 0, openWrites !== round { _ = writes.remove(round.id) }
     }
 
-    private func noteOwed(_ entry: WriteRound.Entry, _ positions: PositionSet) {
+    private func noteOwed(_ round: WriteRound, _ index: Int, _ positions: PositionSet) {
+        let entry = round.entries[index]
+        // Who owns no replica has nothing that could be compared.
+        guard entry.places.own != nil else { return keepHints(for: positions, round, index) }
         for position in positions where position != entry.places.own {
             antiEntropy?.mark(entry.places.nodes[position], keyspace: entry.keyspace, slot: entry.slot)
         }
@@ -227,11 +251,24 @@ extension Replication {
             guard let target = round.targets.first(of: peer.node), target.entries.count == reply.count else {
                 throw ByteCursor.Malformed()
             }
-            latencies.noteWrites(reply.count, of: peer.node, took: loop.now.since(round.begun))
+            let now = loop.now
+            let took = now.since(round.begun)
+            latencies.noteWrites(reply.count, of: peer.node, took: took)
+            hints?.noteForeground(took, at: now)
             for index in target.entries {
                 guard let outcome = try outcomes.next(of: payload) else { return }
                 if let position = round.entries[index].places.position(of: peer.node) {
                     tell(round, index, outcome.event(at: position))
+                }
+            }
+        } else if let message = hintMessages.remove(header.request) {
+            guard message.holder == peer.node, message.entries.count == reply.count else {
+                throw ByteCursor.Malformed()
+            }
+            for index in message.entries {
+                guard let outcome = try outcomes.next(of: payload) else { return }
+                if let position = message.round.entries[index].places.position(of: peer.node) {
+                    tell(message.round, index, outcome.event(at: position))
                 }
             }
         } else if let read = reads[header.request], let position = read.places.position(of: peer.node) {
@@ -253,11 +290,16 @@ extension Replication {
         sweeper = nil
         let now = loop.now
         writes.forEach { _, round in
-            guard now.since(round.begun) >= Self.patience else { return }
+            let age = now.since(round.begun)
+            if age >= Self.hintDelay, !round.isHintDelayOver { endHintDelay(round) }
+            guard age >= Self.patience else { return }
             for index in round.entries.indices { tell(round, index, .deadline) }
         }
+        hintMessages.forEach { id, message in
+            if now.since(message.begun) >= Self.patience { _ = hintMessages.remove(id) }
+        }
         sweepReads(now)
-        if writes.count > 0 || confirmations.count > 0 { startSweeping() }
+        if writes.count > 0 || confirmations.count > 0 || hintMessages.count > 0 { startSweeping() }
     }
 }
 

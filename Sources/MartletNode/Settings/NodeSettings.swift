@@ -27,6 +27,8 @@ public struct NodeSettings: Sendable {
     public var catchUp = CatchUpSettings()
     /// How fast replicas compare what they hold, and how often all records are read against bit rot.
     public var antiEntropy = AntiEntropySettings()
+    /// What is kept for owners that cannot be reached, over all workers.
+    public var hints = HintedHandoffSettings()
     /// Q: the equal arcs of slots that are dealt to nodes and, within a node, to workers.
     public var partitions: Int { founding?.partitions ?? 256 }
     /// None but in tests of the simulator's checkers.

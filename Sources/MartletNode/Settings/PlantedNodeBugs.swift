@@ -15,6 +15,8 @@ public struct PlantedNodeBugs: OptionSet, Sendable {
     public static let dropsSibling = PlantedNodeBugs(rawValue: 16)
     /// Frames of other epochs are taken.
     public static let acceptsForeignEpoch = PlantedNodeBugs(rawValue: 32)
+    /// Owners that are said not to answer count for none that a quorum needs.
+    public static let removesSuspects = PlantedNodeBugs(rawValue: 1 << 18)
     /// A replica says of an expired value that there is none, with what it superseded.
     public static let forgetsExpired = PlantedNodeBugs(rawValue: 64)
     /// A write that is sent again with its token is done again.

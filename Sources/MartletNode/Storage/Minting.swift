@@ -1,5 +1,6 @@
 internal import MartletCore
 internal import MartletRuntime
+internal import Synchronization
 
 /// What a worker mints from: its replica's identity, its lease of births, its hybrid logical clock.
 ///
@@ -11,7 +12,6 @@ struct Minting {
     private let leases: LeaseKeeper
     private let leaseKey: [UInt8]
     private var births: Range<UInt64> = 0..<0
-    private var firstBirth: UInt64 = 0
     private var mintedSinceStart: UInt64 = 0
     private var clock: HybridLogicalClock
     private var stamps: StampLease
@@ -30,7 +30,7 @@ struct Minting {
 
     /// The first dot for a key of which no intact record is held.
     mutating func newDot() -> Dot {
-        if births.isEmpty {
+        if births.isEmpty || births.lowerBound < leases.firstBirth {
             births = leases.takeBirths(Self.birthLease)
             leaseIsDue = true
         }
@@ -41,7 +41,7 @@ struct Minting {
 
     /// Whose dots this replica's are.
     var identity: ReplicaIdentity {
-        ReplicaIdentity(node: node, incarnation: incarnation, firstBirth: firstBirth)
+        ReplicaIdentity(node: node, incarnation: incarnation, firstBirth: leases.firstBirth)
     }
 
     /// What the planted bug mints: one actor's dots, counted from the process's start.
@@ -50,9 +50,10 @@ struct Minting {
         return Dot(actor: ReplicaActor(node: node, incarnation: incarnation, birth: 1), counter: mintedSinceStart)
     }
 
-    /// Gives up all births drawn so far: a write was not stored here that other replicas may hold, and were its dot
-    /// minted once more, one of the two writes would be taken for the other.
-    mutating func giveUpBirths() { firstBirth = births.lowerBound }
+    /// Gives up all births drawn so far, by whichever worker, since each mints for keys of others: a write was not
+    /// stored here that other replicas may hold, and were its dot minted once more, one of the two writes would be
+    /// taken for the other.
+    func giveUpBirths() { leases.giveUpBirths() }
 
     mutating func stamp(wallMilliseconds: Int64) -> UInt64 {
         let stamp = clock.mint(wallMilliseconds: wallMilliseconds)
@@ -86,6 +87,7 @@ final class LeaseKeeper: Sendable {
     /// Above all stamps that a former run of this data set can have minted.
     let firstStamp: UInt64
     private let nextBirth: Lock<UInt64>
+    private let givenUp = Atomic<UInt64>(0)
 
     /// Reads the leases that a former run left.
     init(reading snapshot: (any StorageSnapshot)?) throws(StorageError) {
@@ -106,6 +108,12 @@ final class LeaseKeeper: Sendable {
         firstStamp = stamp
         nextBirth = Lock(births)
     }
+
+    /// No dot is minted any more of births below this one.
+    var firstBirth: UInt64 { givenUp.load(ordering: .acquiring) }
+
+    /// Gives up all births that workers hold.
+    func giveUpBirths() { nextBirth.withLock { next in givenUp.store(next, ordering: .releasing) } }
 
     func takeBirths(_ count: UInt64) -> Range<UInt64> {
         nextBirth.withLock { next in

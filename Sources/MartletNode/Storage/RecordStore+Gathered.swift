@@ -53,6 +53,7 @@ extension RecordStore {
     }
 
     func hash(ofStored storedKey: RawSpan) -> UInt64 {
+        if storedKey.byte(0) == StoredKey.Class.hint.rawValue { return XXH3.hash(storedKey, seed: hashSeed) }
         let id = storedKey.bigEndian(1, as: UInt32.self)
         guard let keyspace = keyspaces.firstIndex(where: { $0.settings.id == id }) else { return 0 }
         var scratch = ByteBuffer(capacity: 64)

@@ -45,5 +45,6 @@ extension RecordStore {
         guard generation > keyspaces[keyspace].generation else { return }
         keyspaces[keyspace].generation = generation
         trees?.forget(keyspace: keyspace)
+        onGeneration?()
     }
 }

@@ -32,6 +32,8 @@ final class RecordStore {
     var trees: Trees?
     /// Hears of a damaged record that a peer's was put in the place of: with a birth that nobody else knows of yet.
     var onReplaced: ((_ storedKey: RawSpan) -> Void)?
+    /// Hears that a keyspace was emptied: what is held of a former generation is void.
+    var onGeneration: (() -> Void)?
     var table = RecordTable()
     /// Where values are unpacked to be digested.
     var digestScratch = ByteBuffer()

@@ -23,6 +23,7 @@ extension ClusterRequest {
         writer.pair("uptime_seconds", Int(facts.uptime))
         writer.pair("started_unclean", node.startedUnclean)
         writer.pair("clock_ahead_ms", Int(view?.clockOffset ?? 0))
+        hints(node, &writer)
         writer.bulk("keyspaces")
         writer.array(settings.keyspaces.count)
         for index in settings.keyspaces.indices {
@@ -35,6 +36,23 @@ extension ClusterRequest {
         for peer in view?.peers ?? [] { append(peer, membership, &writer) }
     }
 
+    /// What this node keeps for others that could not be reached, and what became of it.
+    private static func hints(_ node: Node, _ writer: inout ReplyWriter) {
+        let hints = node.clusterStatistics.hints
+        let wall = node.environment.clock.wallMicroseconds / 1000
+        writer.bulk("hints")
+        writer.map(9)
+        writer.pair("held", hints.held)
+        writer.pair("bytes", hints.bytes)
+        writer.pair("oldest_seconds", Int(hints.age(wallMilliseconds: wall) / 1000))
+        writer.pair("kept", Int(clamping: hints.counters.kept))
+        writer.pair("replayed", Int(clamping: hints.counters.replayed))
+        writer.pair("dropped", Int(clamping: hints.counters.dropped))
+        writer.pair("expired", Int(clamping: hints.counters.expired))
+        writer.pair("void", Int(clamping: hints.counters.void))
+        writer.pair("damaged", Int(clamping: hints.counters.damaged))
+    }
+
     /// Where a keyspace stands here. A node that is alone owns all of it.
     private static func keyspace(
         _ index: Int, _ node: Node, _ replicated: ClusterMembership.Keyspace?, _ view: ClusterCondition.Keyspace?,
@@ -42,13 +60,14 @@ extension ClusterRequest {
     ) async {
         let settings = node.settings.keyspaces[index]
         let partitions = view?.partitions ?? node.settings.partitions
-        writer.map(12)
+        writer.map(13)
         writer.pair("name", settings.name)
         writer.pair("id", Int(settings.id))
         writer.pair("n", replicated?.ring.replicas ?? 1)
         writer.pair("r", replicated?.read.name ?? "one")
         writer.pair("w", replicated?.write.name ?? "one")
         writer.pair("conflicts", replicated?.policy == .siblings ? "siblings" : "latest")
+        writer.pair("sloppy", replicated?.isSloppy ?? false)
         writer.pair("records", orNull: await node.replicas[0].count(keyspace: index))
         writer.pair("partitions", partitions)
         writer.pair("caught_up", partitions - (view?.inNeed ?? 0))

@@ -62,6 +62,8 @@ public final class Invocation {
     public var session: Session
     /// On a node that is one of several: who answered what the command reads, over which it runs.
     public var answered: [String]?
+    /// How many of these are no owners of the key, but stand in for some.
+    public var standIns = 0
     /// The reply is a receipt that ends with who acknowledged the write: to be appended once that is known.
     public var owesAcknowledgement = false
 

@@ -40,7 +40,8 @@ enum MartletCommands {
     }
 
     /// MARTLET.GET key [LEVEL level]: null, or a map of value, context, stamp, expires (milliseconds since 1970, or
-    /// null), siblings (each a map of value, stamp and expires, the latest first), answered (by whom) and epoch.
+    /// null), siblings (each a map of value, stamp and expires, the latest first), answered (by whom), stand_ins (how
+    /// many of these answered for owners that did not, by the hints they hold) and epoch.
     ///
     /// The value is what GET answers: that of the latest write, null if that was a delete. In a keyspace that keeps
     /// siblings, a key that was deleted still has a context.
@@ -51,7 +52,7 @@ enum MartletCommands {
         var latest: ValueFacts?
         let context = transaction.context(key)
         let start = call.reply.buffer.count
-        call.reply.map(7)
+        call.reply.map(8)
         call.reply.bulk("value")
         let found = transaction.read(key) { value, facts in
             latest = facts
@@ -79,6 +80,8 @@ enum MartletCommands {
         call.reply.bulk("answered")
         call.reply.array(answered.count)
         for name in answered { call.reply.bulk(name) }
+        call.reply.bulk("stand_ins")
+        call.reply.integer(call.answered == nil ? 0 : call.standIns)
         call.reply.bulk("epoch")
         call.reply.integer(Int64(clamping: call.session.server.epoch))
     }

@@ -19,17 +19,29 @@ enum ReplicaUse: Sendable {
         }
     }
 
+    /// Whether a command writes the same whatever its key holds: a SET without options that look at it, a MARTLET.PUT.
+    func overwrites(_ input: RawSpan, _ arguments: [Range<Int>]) -> Bool {
+        guard let name = arguments.first else { return false }
+        if input.extracting(name).isWord("martlet.put") { return true }
+        guard case .overwrites(let arity) = self else { return false }
+        return Self.overwrites(arity: arity, input, arguments)
+    }
+
+    private static func overwrites(arity: Int, _ input: RawSpan, _ arguments: [Range<Int>]) -> Bool {
+        guard arity < 0, arguments.count != 3 else { return true }
+        guard arguments.count == 5 else { return false }
+        let option = input.extracting(arguments[3])
+        guard option.byteCount > 1 else { return false }
+        return [UInt8(ascii: "e"), UInt8(ascii: "p")].contains(option.byte(0) | 0x20)
+    }
+
     /// Whether this very call is such: one key, and no option by which a SET would look at what is there.
     func holds(_ input: RawSpan, _ call: Invocation) -> Bool {
         switch self {
         case .other: return false
         case .reads(let arity): return arity > 0 || call.count == 2
         case .overwrites(let arity):
-            guard arity < 0, call.count != 3 else { return true }
-            guard call.count == 5 else { return false }
-            let option = input.extracting(call[3])
-            guard option.byteCount > 1 else { return false }
-            return [UInt8(ascii: "e"), UInt8(ascii: "p")].contains(option.byte(0) | 0x20)
+            return Self.overwrites(arity: arity, input, call.arguments)
         }
     }
 }

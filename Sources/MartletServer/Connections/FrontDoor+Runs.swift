@@ -37,10 +37,12 @@ extension FrontDoor {
 
     /// Runs a command over copies of its keys' records; what it wrote is for the caller to apply.
     ///
-    /// - Parameter answered: on a node that is one of several, the replicas that the records are agreed on by.
+    /// - Parameters:
+    ///   - answered: on a node that is one of several, the replicas that the records are agreed on by.
+    ///   - standIns: how many of these stand in for owners.
     func run(
         _ input: [UInt8], _ arguments: [Range<Int>], keyspace: Int, version: Int, over records: [RecordCopy],
-        answered: [String]? = nil
+        answered: [String]? = nil, standIns: Int = 0
     ) -> RanCommand {
         let me = Confined(self, on: coordinator.loop)
         return coordinator.assumeIsolated { coordinator in
@@ -52,7 +54,7 @@ extension FrontDoor {
             call.session = session
             call.arguments = arguments
             call.reply.version = version
-            call.answered = answered
+            (call.answered, call.standIns) = (answered, standIns)
             call.owesAcknowledgement = false
             defer { call.answered = nil }
             var buffer = ByteBuffer()

@@ -112,7 +112,7 @@ struct Information {
     /// This node's part in its cluster; all 0 on a node that is alone.
     private var replicas: Lines {
         let statistics = door.node.clusterStatistics
-        let catchUp = statistics.catchUp
+        let (catchUp, hints) = (statistics.catchUp, statistics.hints)
         let trees = statistics.antiEntropy
         let now = door.node.environment.clock.monotonic.nanoseconds
         func age(_ time: UInt64?) -> String { time.map { "\(now > $0 ? (now - $0) / 1_000_000_000 : 0)" } ?? "-1" }
@@ -128,6 +128,11 @@ struct Information {
             ("commands_forwarded", "\(statistics.forwarded)"), ("commands_taken", "\(statistics.taken)"),
             ("catch_up_pages", "\(catchUp.pages)"), ("catch_up_records_sent", "\(catchUp.sent)"),
             ("catch_up_records_received", "\(catchUp.received)"), ("catch_up_failures", "\(catchUp.failures)"),
+            ("hints_held", "\(hints.held)"), ("hint_bytes", "\(hints.bytes)"),
+            ("hint_oldest_seconds", "\(hints.age(wallMilliseconds: door.wallMicroseconds / 1000) / 1000)"),
+            ("hints_kept", "\(hints.counters.kept)"), ("hints_replayed", "\(hints.counters.replayed)"),
+            ("hints_dropped", "\(hints.counters.dropped)"), ("hints_expired", "\(hints.counters.expired)"),
+            ("hints_void", "\(hints.counters.void)"), ("hints_damaged", "\(hints.counters.damaged)"),
             ("anti_entropy_passes", "\(trees.passes)"), ("anti_entropy_last_pass_seconds", age(trees.lastPass)),
             ("anti_entropy_trees", "\(trees.trees)"), ("anti_entropy_trees_incomplete", "\(trees.incomplete)"),
             ("anti_entropy_trees_compared", "\(trees.compared)"),

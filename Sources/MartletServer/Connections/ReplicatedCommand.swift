@@ -35,12 +35,13 @@ struct ReplicatedCommand: Sendable {
 
     private func placedReply(door: Confined<FrontDoor>, node: Node) async -> [UInt8] {
         let (input, places) = (command.input, command.places)
-        let (keys, isWrite) = await door.call { door -> ([[UInt8]], Bool) in
+        let (keys, isWrite, overwrites) = await door.call { door -> ([[UInt8]], Bool, Bool) in
             withBytes(of: input) { input in
                 var keys: [[UInt8]] = []
                 door.forEachKey(input, places) { keys.append($0.array) }
-                let row = door.table.row(input, places)
-                return (keys, row.map { door.table.rows[$0].flags.contains("write") } ?? false)
+                guard let row = door.table.row(input, places) else { return (keys, false, false) }
+                let overwrites = door.table.uses[row].overwrites(input, places)
+                return (keys, door.table.rows[row].flags.contains("write"), overwrites)
             }
         }
         guard Set(keys.map(slot)).count <= 1 else {
@@ -50,12 +51,12 @@ struct ReplicatedCommand: Sendable {
         if isForwarded {
             // Nothing says to who handed it over that it was not run.
             guard await mayRunHere(keys, isWrite, coordinator) else { return [] }
-            return await replyHere(keys, isWrite, door, coordinator)
+            return await replyHere(keys, isWrite, overwrites, door, coordinator)
         }
         var refused: Set<UInt32> = []
         while true {
             switch await place(of: keys, isWrite, coordinator, without: refused) {
-            case .here: return await replyHere(keys, isWrite, door, coordinator)
+            case .here: return await replyHere(keys, isWrite, overwrites, door, coordinator)
             case .nobody:
                 if await coordinator.isClockOff {
                     return error("BUSY this node's clock is off, and no other owner takes the command")
@@ -102,21 +103,23 @@ struct ReplicatedCommand: Sendable {
     }
 
     private func replyHere(
-        _ keys: [[UInt8]], _ isWrite: Bool, _ door: Confined<FrontDoor>, _ coordinator: ReplicaCoordinator
+        _ keys: [[UInt8]], _ isWrite: Bool, _ overwrites: Bool, _ door: Confined<FrontDoor>,
+        _ coordinator: ReplicaCoordinator
     ) async -> [UInt8] {
         let gates = isWrite ? Set(keys).sorted { $0.lexicographicallyPrecedes($1) } : []
         await coordinator.enter(keys: gates, keyspace: command.keyspace)
-        let reply = await replyAlone(keys, door, coordinator)
+        let reply = await replyAlone(keys, overwrites, door, coordinator)
         await coordinator.leave(keys: gates, keyspace: command.keyspace)
         return reply
     }
 
     /// Reads, runs and writes while no other command writes the keys by way of this node.
     private func replyAlone(
-        _ keys: [[UInt8]], _ door: Confined<FrontDoor>, _ coordinator: ReplicaCoordinator
+        _ keys: [[UInt8]], _ overwrites: Bool, _ door: Confined<FrontDoor>, _ coordinator: ReplicaCoordinator
     ) async -> [UInt8] {
         var records: [RecordCopy] = []
         var answered: [String] = []
+        var standIns = 0
         for key in keys {
             let result = await coordinator.replicatedRecord(
                 of: key, keyspace: command.keyspace, level: command.levels.read)
@@ -124,13 +127,22 @@ struct ReplicatedCommand: Sendable {
             case .success(let read):
                 records.append(read.record)
                 answered = read.answered
-            case .failure(let failure): return ReplyWriter.error(failure, version: command.version)
+                standIns = read.standIns
+            case .failure(let failure):
+                // No owner can be asked, and what is written does not depend on what they hold.
+                guard overwrites, failure.reply.hasPrefix("NOQUORUM"),
+                    let blank = await coordinator.blankRecord(of: key, keyspace: command.keyspace)
+                else { return ReplyWriter.error(failure, version: command.version) }
+                records.append(blank)
             }
         }
-        let (copies, owners, input, places) = (records, answered, command.input, command.places)
+        let (copies, owners, fillers) = (records, answered, standIns)
+        let (input, places) = (command.input, command.places)
         let (keyspace, version) = (command.keyspace, command.version)
         let ran = await door.call {
-            $0.run(input, places, keyspace: keyspace, version: version, over: copies, answered: owners)
+            $0.run(
+                input, places, keyspace: keyspace, version: version, over: copies, answered: owners,
+                standIns: fillers)
         }
         var acknowledgement = Acknowledgement(epoch: await coordinator.epoch)
         if let writes = ran.writes {

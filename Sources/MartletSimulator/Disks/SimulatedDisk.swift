@@ -220,6 +220,22 @@ public final class SimulatedDisk: @unchecked Sendable {  // its state is behind 
         return key
     }
 
+    /// The hints that are stored, by key; of a disk that nobody has open, those that outlived its last process.
+    func hints() -> [[UInt8]: [UInt8]] {
+        let kind = StoredKey.Class.hint.rawValue
+        let map = state.withLock { $0.handle?.live ?? $0.durable }
+        var hints: [[UInt8]: [UInt8]] = [:]
+        _ = try? withBytes(of: [kind]) { lower throws(StorageError) in
+            try withBytes(of: [kind + 1]) { upper throws(StorageError) in
+                try map.snapshot().scan(from: lower, to: upper) { key, value in
+                    hints[key.array] = value.array
+                    return .continue
+                }
+            }
+        }
+        return hints
+    }
+
     // MARK: Open and crash
 
     func open() throws(StorageError) -> SimulatedBackend {

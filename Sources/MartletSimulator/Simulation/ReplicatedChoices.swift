@@ -38,10 +38,16 @@ struct ReplicatedChoices {
     var isHot = false
     /// Whether a node may come up with another topology.
     var hasForeign = true
+    /// Whether nodes that do not own a key stand in for owners.
+    var isSloppy: Bool
+    /// Bytes of hints that a node keeps.
+    var hintBytes: Int
 
     var nodes: Int { storages.count }
-    /// Whether every R owners have one among any W.
-    var isStrict: Bool { read + write > replicas }
+    /// Whether acknowledgements may be of nodes that own nothing.
+    var hasStandIns: Bool { isSloppy && nodes > replicas }
+    /// Whether every R that answer have one among any W.
+    var isStrict: Bool { read + write > replicas && !hasStandIns }
     /// Whether any two reads of R owners share one, so that what one wrote back the next sees.
     var readsMeet: Bool { read * 2 > replicas }
 
@@ -78,6 +84,8 @@ struct ReplicatedChoices {
         thinkTime = settings.workload.thinkTime / [1, 1, 2][random.below(3)]
         isHot = nodes > 2 && random.below(100) < settings.hot
         if isHot { thinkTime = settings.workload.thinkTime / 4 }
+        isSloppy = random.below(100) < settings.sloppy
+        hintBytes = [1 << 30, 1 << 30, 1 << 30, 4 << 10][random.below(4)]
     }
 
     /// A cluster of any size that is left alone: all as usual, on disks, three replicas of a partition.
@@ -98,6 +106,8 @@ struct ReplicatedChoices {
         skew = 0
         thinkTime = .zero
         hasForeign = false
+        isSloppy = true
+        hintBytes = 1 << 30
     }
 
     /// All in memory, all on disks, or some of each.
@@ -117,7 +127,7 @@ struct ReplicatedChoices {
     }
 
     var shown: String {
-        "\(nodes) nodes on \(storages.map(\.shown).joined(separator: ", ")), N=\(replicas) R=\(read) W=\(write), "
+        "\(nodes) nodes on \(storages.map(\.shown).joined(separator: ", ")), N=\(replicas) R=\(read) W=\(write)\(isSloppy ? " sloppy" : ""), "
             + "\(workers) workers, \(Set(racks).count) racks, Q=\(partitions), \(policy), skew \(skew)"
             + (isHot ? ", hot keys" : "")
     }

@@ -51,8 +51,9 @@ public final class ReplicatedCluster: SimulatedCluster, @unchecked Sendable {  /
         operators = SimulatedEnvironment.make(on: executor, network: network, workers: 1)
         ring = Self.ring(choices)
         foreignRing = choices.hasForeign ? Self.ring(choices, isForeign: true) : ring
-        keyspace = Self.keyspace(choices, on: ring)
-        foreignKeyspace = choices.hasForeign ? Self.keyspace(choices, on: foreignRing) : keyspace
+        let isSloppy = choices.isSloppy || plantedBug == .hintCountedInStrict
+        keyspace = Self.keyspace(choices, on: ring, isSloppy)
+        foreignKeyspace = choices.hasForeign ? Self.keyspace(choices, on: foreignRing, isSloppy) : keyspace
         nodes = choices.storages.enumerated().map { ReplicatedNode(self, id: UInt32($0 + 1), $1) }
     }
 
@@ -69,11 +70,14 @@ public final class ReplicatedCluster: SimulatedCluster, @unchecked Sendable {  /
         }
     }
 
-    private static func keyspace(_ choices: ReplicatedChoices, on ring: Ring) -> ClusterMembership.Keyspace {
+    private static func keyspace(
+        _ choices: ReplicatedChoices, on ring: Ring, _ isSloppy: Bool
+    ) -> ClusterMembership.Keyspace {
         var keyspace = ClusterMembership.Keyspace(ring: ring, node: 1)
         keyspace.policy = choices.policy
         keyspace.read = .count(choices.read)
         keyspace.write = .count(choices.write)
+        keyspace.isSloppy = isSloppy
         return keyspace
     }
 
@@ -96,6 +100,7 @@ public final class ReplicatedCluster: SimulatedCluster, @unchecked Sendable {  /
         settings.cacheBytes = node.storage.cacheBytes
         settings.catchUp = choices.catchUp
         settings.antiEntropy = choices.antiEntropy
+        (settings.hints.bytes, settings.hints.bytesPerTarget) = (choices.hintBytes, choices.hintBytes)
         settings.plantedBugs = plantedBug?.inNodes ?? []
         if plantedBug == .caughtUpFromOne { settings.catchUp.plantedNeed = 1 }
         return settings
@@ -148,6 +153,21 @@ public final class ReplicatedCluster: SimulatedCluster, @unchecked Sendable {  /
             Evidence.Loss(from: MonotonicTime(nanoseconds: 0), at: executor.now, slots: [slot..<slot + 1]))
     }
 
+    /// Hints that a node held are gone, or not what they were: what they were counted for may be.
+    func noteLost(hints keys: [[UInt8]]) {
+        guard choices.hasStandIns, !keys.isEmpty else { return }
+        count("hint lost", keys.count)
+        let slots = Set(
+            keys.compactMap { key in
+                withBytes(of: key) { try? Hint.read(key: $0).storedKey }.map { key in
+                    withBytes(of: key) { Int($0.bigEndian(9, as: UInt16.self)) }
+                }
+            })
+        losses.append(
+            Evidence.Loss(
+                from: MonotonicTime(nanoseconds: 0), at: executor.now, slots: slots.sorted().map { $0..<$0 + 1 }))
+    }
+
     // MARK: The calendars
 
     /// Notes how far the calendars may be read wrong; called before and after each change.
@@ -196,6 +216,8 @@ public final class ReplicatedCluster: SimulatedCluster, @unchecked Sendable {  /
         if trees.corrected > 0, trees.damaged == 0 {
             complaints.append("node \(node.id) had \(trees.corrected) leaves wrong with no damage")
         }
+        let hints = running.clusterStatistics.hints.held
+        if hints > 0 { complaints.append("node \(node.id) holds \(hints) hints") }
         if inNeed > 0 { complaints.append("node \(node.id) is not caught up on \(inNeed) partitions") }
         guard let found = try? await running.replicas[0].digests(keyspace: 0, partitions: ring.partitions) else {
             return complaints.append("node \(node.id) cannot be asked for its digests")
@@ -223,7 +245,7 @@ public final class ReplicatedCluster: SimulatedCluster, @unchecked Sendable {  /
                     continue
                 }
                 await server.drain()
-                noteStatistics(running.statistics)
+                noteStatistics(of: running)
                 do throws(StorageError) {
                     try await running.stop()
                 } catch {
@@ -234,7 +256,13 @@ public final class ReplicatedCluster: SimulatedCluster, @unchecked Sendable {  /
         }
     }
 
-    func noteStatistics(_ statistics: NodeStatistics) {
+    func noteStatistics(of node: Node) {
+        let statistics = node.statistics
+        let hints = node.clusterStatistics.hints.counters
+        count("hint stored", Int(hints.kept))
+        count("hint replayed", Int(hints.replayed))
+        count("hint dropped for want of room", Int(hints.dropped))
+        count("hint given up, void or damaged", Int(hints.expired + hints.void + hints.damaged))
         count("damaged record read", Int(statistics.damagedRecords))
         count("record expired", Int(statistics.expiredRecords))
     }

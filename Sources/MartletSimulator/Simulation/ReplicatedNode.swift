@@ -92,18 +92,22 @@ final class ReplicatedNode: @unchecked Sendable {  // confined to the simulation
     func crash() {
         guard let world else { return }
         cluster.count("process killed")
-        if let running { cluster.noteStatistics(running.node.statistics) }
+        if let running { cluster.noteStatistics(of: running.node) }
         cluster.messages.crash(node: id)
         world.crash()
         self.world = nil
         running = nil
         process += 1
+        let held = disk.hints()
         disk.crash()
+        let kept = disk.hints()
+        cluster.noteLost(hints: held.keys.filter { kept[$0] != held[$0] })
     }
 
     /// Takes away all that it stored, with its process.
     func wipe() {
         crash()
+        cluster.noteLost(hints: Array(disk.hints().keys))
         disk = SimulatedDisk(storage.disk, on: cluster.executor)
         disk.plantedBug = cluster.plantedBug
     }

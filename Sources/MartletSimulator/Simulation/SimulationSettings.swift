@@ -18,6 +18,8 @@ public struct SimulationSettings: Sendable {
     public var loose = 10
     /// The share of the seeds in which a few keys are used much while links break, in percent.
     public var hot = 8
+    /// The share of the seeds whose keyspace is sloppy, in percent.
+    public var sloppy = 40
     /// The share of the seeds whose keyspace keeps siblings.
     public var siblings = 0.3
     /// Worker loops of a node.
@@ -102,6 +104,10 @@ public enum PlantedBug: String, Sendable, CaseIterable {
     case bucketSkipped
     /// A node that does not own a key is given what its owners are repaired with.
     case fallbackRepaired
+    /// Hints count in a keyspace that is not sloppy.
+    case hintCountedInStrict
+    /// Owners that are said not to answer are taken for none: a quorum is one of the others.
+    case suspectRemoved
 
     /// Those that one node alone can have.
     public static let ofOneNode: [PlantedBug] = [.acknowledgedBeforeSync, .damagedIsAbsent, .refusedIsApplied]
@@ -120,7 +126,10 @@ public enum PlantedBug: String, Sendable, CaseIterable {
         case .tokenIgnored: .ignoresTokens
         case .bucketSkipped: .skipsBucket
         case .fallbackRepaired: .repairsFallbacks
-        case .acknowledgedBeforeSync, .damagedIsAbsent, .refusedIsApplied, .caughtUpFromOne: []
+        case .suspectRemoved: .removesSuspects
+        case .acknowledgedBeforeSync, .damagedIsAbsent, .refusedIsApplied, .caughtUpFromOne,
+            .hintCountedInStrict:
+            []
         }
     }
 }
