@@ -8,7 +8,7 @@ extension ClusterRequest {
         let membership = await node.coordinators[0].membership
         let view = await node.clusterCondition()
         let settings = node.settings
-        writer.map(17)
+        writer.map(18)
         writer.pair("cluster", settings.cluster)
         writer.pair("node", settings.name)
         writer.pair("id", Int(membership?.node ?? settings.id))
