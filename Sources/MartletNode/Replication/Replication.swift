@@ -100,17 +100,21 @@ public final class Replication: TransportReceiver {
     /// The durability that this replica's acknowledgement stands for where no more is asked.
     var ownDurability: Durability { min(store.settings.durability, store.backend.properties.maximumDurability) }
 
-    /// Writes and confirmations of reads that this coordinator has begun and not ended.
+    /// Writes and confirmations of reads that this coordinator has begun and not answered.
     var writesUnderWay = 0
     var confirmationsUnderWay = 0
+    /// Of the rounds of writes that some owner has not acknowledged: with a slow owner more than are unanswered.
+    var bytesUnderWay = 0
 
     /// Operations under way at once; beyond it clients are told to come again (`-BUSY`) before anything is begun.
     static let underWayLimit = 32_768
+    static let bytesUnderWayLimit = 256 << 20
 
     /// Whether as much is under way as may be.
     @inline(__always)
     public var isOverloaded: Bool {
         writesUnderWay + confirmationsUnderWay + reads.count + forwards.count >= Self.underWayLimit
+            || bytesUnderWay > Self.bytesUnderWayLimit
     }
 
     /// A number for an operation of any kind. 0 is never used: what answers it is not waited for.

@@ -172,6 +172,7 @@ extension Replication {
         openWrites = nil
         if round.unfinished > 0 {
             writes.add(round, as: round.id)
+            bytesUnderWay += round.bytes.count
             startSweeping()
         }
         for target in round.targets { send(round, target) }
@@ -213,6 +214,7 @@ extension Replication {
         if step.isAnswered, let answer = round.entries[index].operation.answer {
             let (waiter, ticket) = (round.entries[index].waiter, round.entries[index].ticket)
             round.entries[index].waiter = nil
+            writesUnderWay -= 1
             if waiter != nil { counters.count(answer) }
             waiter?.answered(answer, ticket: ticket)
         }
@@ -221,8 +223,11 @@ extension Replication {
         guard step.isFinished else { return }
         if !step.owed.isEmpty { noteOwed(round, index, step.owed) }
         round.unfinished -= 1
-        writesUnderWay -= 1
-        if round.unfinished == 0, openWrites !== round { _ = writes.remove(round.id) }
+        if round.unfinished == 0, openWrites !== round { forget(round) }
+    }
+
+    private func forget(_ round: WriteRound) {
+        if writes.remove(round.id) != nil { bytesUnderWay -= round.bytes.count }
     }
 
     private func noteOwed(_ round: WriteRound, _ index: Int, _ positions: PositionSet) {
