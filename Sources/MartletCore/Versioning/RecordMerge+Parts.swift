@@ -20,7 +20,9 @@ extension RecordMerge {
         var memory = try RetryMemory(a, of: local)
         memory.formUnion(try RetryMemory(b, of: remote))
         var kept = all
-        if policy == .siblings { kept = survivors(all, a, b).filter { !memory.isRepetition($0.dot) } }
+        if policy == .siblings {
+            kept = survivors(all, a, b).filter { !memory.isRepetition($0.dot) && !memory.isSuperseded($0.dot) }
+        }
         if policy == .latest || kept.isEmpty {
             kept = all.max { ($0.place.stamp, $0.dot) < ($1.place.stamp, $1.dot) }.map { [$0] } ?? []
         }

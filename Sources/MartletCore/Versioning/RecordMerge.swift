@@ -9,7 +9,7 @@
 ///   superseded. Two writes of one retry token need no rule of their own: at most one of them is kept.
 /// - Under ``ConflictPolicy/siblings`` those that the other side keeps too, or has not seen, are kept. Of the dots with
 ///   one retry token only the earliest, by (stamp, dot), counts as a write: the others are dropped, also where that one
-///   was superseded since.
+///   was superseded since. Where a client replaced any of them, all are replaced.
 ///
 /// Under both, the tokens of writes that are siblings no more are remembered (``RetryMemory``).
 ///

@@ -167,7 +167,7 @@ public struct RecordUpdate: Sendable {
         _ beyond: Dot?, limit: Int
     ) -> Bool {
         guard let view = try? RecordView(parsing: record), var parts = try? RecordParts(view, of: record),
-            let memory = try? RetryMemory(parts, of: record),
+            var memory = try? RetryMemory(parts, of: record),
             let newest = parts.siblings.max(by: { ($0.place.stamp, $0.dot) < ($1.place.stamp, $1.dot) })
         else { return false }
         nextDot = Self.nextDot(parts.context, identity, knowing: known)
@@ -178,9 +178,10 @@ public struct RecordUpdate: Sendable {
             if identity.owns(beyond.actor) { nextDot = nil }  // forgotten here, as above
             if parts.context[beyond.actor] + 1 == beyond.counter { parts.context.insert(beyond) }
         }
+        func isSeen(_ dot: Dot) -> Bool { known?.contains(dot) ?? true || dot == beyond }
+        if policy == .siblings { memory.supersede(where: isSeen) }
         let kept =
-            policy == .latest
-            ? [] : parts.siblings.filter { !(known?.contains($0.dot) ?? true) && $0.dot != beyond }
+            policy == .latest ? [] : parts.siblings.filter { !isSeen($0.dot) && !memory.isSuperseded($0.dot) }
         let sections = parts.sections.filter { $0.tag != RetryMemory.tag }
         let bytes = kept.isEmpty && sections.isEmpty ? [] : record.array
         more = More(parts.context, limit: limit, record: bytes, siblings: kept, sections: sections, memory: memory)

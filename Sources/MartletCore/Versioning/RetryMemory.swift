@@ -5,8 +5,10 @@
 /// own tokens say and a section for the writes that are siblings no more (``RecordFormat``'s tag 1):
 ///
 /// ```
-/// per write, by dot: token 16 bytes, node u32, incarnation u64, birth varint, counter varint, stamp u64, existed u8
+/// per write, by dot: token 16 bytes, node u32, incarnation u64, birth varint, counter varint, stamp u64, flags u8
 /// ```
+/// Flags: 1 there was a live value before it, 2 a client that had seen it replaced it.
+///
 /// The section is a set of which the newest are kept: the 16 of the greatest (stamp, dot), and of these none that is
 /// older than the newest by a minute and the clock bound. What is kept of a union is the same whatever was dropped of
 /// its parts before, so that merging stays a join. A minute is counted by the stamps of later writes: without any, all
@@ -25,6 +27,8 @@ public struct RetryMemory: Sendable, Equatable {
         public var stamp: UInt64
         /// Whether there was a live value before it.
         public var existed: Bool
+        /// Whether a client that had seen it replaced it; not where it went because another dot is the same write's.
+        public var isSuperseded = false
 
         public init(token: (UInt64, UInt64), dot: Dot, stamp: UInt64, existed: Bool) {
             (first, second) = token
@@ -78,7 +82,10 @@ public struct RetryMemory: Sendable, Equatable {
 
     mutating func insert(_ write: Write) {
         let at = writes.firstIndex { !($0.dot < write.dot) } ?? writes.count
-        if at < writes.count, writes[at].dot == write.dot { return }
+        if at < writes.count, writes[at].dot == write.dot {
+            if write.isSuperseded { writes[at].isSuperseded = true }
+            return
+        }
         writes.insert(write, at: at)
     }
 
@@ -88,6 +95,18 @@ public struct RetryMemory: Sendable, Equatable {
     func isRepetition(_ dot: Dot) -> Bool {
         guard let write = writes.first(where: { $0.dot == dot }) else { return false }
         return writes.contains { $0.isSameWrite(as: write) && write.isNewer(than: $0) }
+    }
+
+    /// Whether the write of a dot was replaced by a client that had seen it under this dot or another: a try that comes
+    /// to light later is no sibling of what replaced it.
+    func isSuperseded(_ dot: Dot) -> Bool {
+        guard let write = writes.first(where: { $0.dot == dot }) else { return false }
+        return writes.contains { $0.isSuperseded && $0.isSameWrite(as: write) }
+    }
+
+    /// Notes that a client replaced the writes that it had seen.
+    mutating func supersede(where isSeen: (Dot) -> Bool) {
+        for index in writes.indices where isSeen(writes[index].dot) { writes[index].isSuperseded = true }
     }
 
     /// Forgets all but the newest.
@@ -109,7 +128,7 @@ public struct RetryMemory: Sendable, Equatable {
             buffer.append(littleEndian: write.token.1)
             VersionVector.Entry(actor: write.dot.actor, counter: write.dot.counter).encode(into: &buffer)
             buffer.append(littleEndian: write.stamp)
-            buffer.append(write.existed ? UInt8(1) : 0)
+            buffer.append((write.existed ? 1 : 0) | (write.isSuperseded ? 2 : 0))
         }
         return buffer.isEmpty ? nil : buffer.copy()
     }
@@ -134,14 +153,16 @@ public struct RetryMemory: Sendable, Equatable {
             let second = try cursor.littleEndian(of: section, as: UInt64.self)
             let entry = try VersionVector.Entry(decoding: section, at: &cursor)
             let stamp = try cursor.littleEndian(of: section, as: UInt64.self)
-            let existed = try cursor.byte(of: section)
+            let flags = try cursor.byte(of: section)
             let dot = Dot(actor: entry.actor, counter: entry.counter)
             count += 1
-            guard count <= RetryMemory.limit, entry.counter <= Dot.maximumCounter, existed <= 1,
+            guard count <= RetryMemory.limit, entry.counter <= Dot.maximumCounter, flags <= 3,
                 stamp <= HybridLogicalClock.maximum, former.map({ $0 < dot }) ?? true
             else { throw ByteCursor.Malformed() }
             former = dot
-            return Write(token: (first, second), dot: dot, stamp: stamp, existed: existed == 1)
+            var write = Write(token: (first, second), dot: dot, stamp: stamp, existed: flags & 1 != 0)
+            write.isSuperseded = flags & 2 != 0
+            return write
         }
     }
 }

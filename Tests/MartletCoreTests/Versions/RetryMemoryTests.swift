@@ -48,6 +48,51 @@ import Testing
         }
     }
 
+    /// Seed 804 of the simulator: a client saw the second try, replaced it, and then the first came to light.
+    @Test func aTryThatComesToLightAfterItsWriteWasReplacedIsNoSibling() throws {
+        func actor(_ node: UInt32) -> ReplicaActor { ReplicaActor(node: node, incarnation: 7, birth: UInt64(node)) }
+        func write(
+            _ token: UInt64, by node: UInt32, stamp: UInt64, over held: [UInt8]?, knowing: VersionVector
+        ) -> [UInt8] {
+            var update = RecordUpdate(knowing: knowing)
+            if let held {
+                update = withBytes(of: held) { held in
+                    withBytes(of: storedKey) {
+                        RecordUpdate(
+                            held, storedKey: $0, identity: ReplicaIdentity(node: node, incarnation: 7),
+                            policy: .siblings, knowing: knowing)
+                    }
+                }
+            }
+            var buffer = ByteBuffer()
+            withBytes(of: storedKey) { key in
+                withBytes(of: [UInt8(token)]) {
+                    update.append(
+                        to: &buffer, storedKey: key, dot: update.nextDot ?? Dot(actor: actor(node), counter: 1),
+                        value: NewValue(stamp: stamp, token: (token, 1), length: 1), bytes: $0)
+                }
+            }
+            return buffer.copy()
+        }
+        let first = write(1, by: 1, stamp: 10, over: nil, knowing: VersionVector())
+        let second = write(1, by: 2, stamp: 20, over: nil, knowing: VersionVector())
+        let seen = try LogicalRecord(second).context
+        let replaced = write(2, by: 2, stamp: 30, over: second, knowing: seen)
+        let expected = try LogicalRecord(replaced).siblings.map(\.value)
+        for (a, b) in [(first, replaced), (replaced, first)] {
+            let met = try merged(a, b, .siblings).record
+            #expect(try LogicalRecord(met).siblings.map(\.value) == expected)
+            for late in [first, second] {
+                let again = try LogicalRecord(merged(met, late, .siblings).record)
+                #expect(again.siblings.map(\.value) == expected, "nor does it come back")
+            }
+        }
+        // Where the first try is held already, replacing the second replaces it too.
+        let both = try merged(first, second, .siblings).record
+        let over = write(3, by: 2, stamp: 40, over: both, knowing: seen)
+        #expect(try LogicalRecord(over).siblings.map(\.value) == [[3]])
+    }
+
     @Test("a write is answered by what is remembered of it, first outcome first")
     func outcomes() throws {
         for policy in ConflictPolicy.allCases {
@@ -189,11 +234,13 @@ private struct Retries {
         return try held.dropFirst().reduce(held[0]) { try merged($0, $1, policy).record }
     }
 
-    /// The dots that are shown once all replicas have met: no write's past holds them, and they are first tries.
+    /// The dots that are shown once all replicas have met: no write's past holds them or another try of theirs, and
+    /// they are first tries.
     func expected() -> Set<Dot> {
         Set(
             writes.filter { write in
-                !writes.contains { $0.past.contains(write.dot) }
+                let tries = writes.filter { $0.token == write.token }.map(\.dot)
+                return !writes.contains { other in tries.contains { other.past.contains($0) } }
                     && !writes.contains {
                         $0.token == write.token && ($0.stamp, $0.dot) < (write.stamp, write.dot)
                     }
