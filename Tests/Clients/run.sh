@@ -18,7 +18,10 @@ check() { # NAME EXPECTED ACTUAL
     fi
 }
 
+./martlet version >/dev/null || exit 1  # built before anything waits for it
+
 start() { # FILE [NODES]
+    : >"$work/out"  # what the last one said is not to be taken for this one's word
     ./martlet launch "$1" --data "$work/data-$(basename "$1" .yaml)" >"$work/out" 2>"$work/log" &
     node=$!
     for _ in $(seq 200); do
