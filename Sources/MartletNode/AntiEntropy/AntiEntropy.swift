@@ -24,8 +24,7 @@ final class AntiEntropy {
     }
     /// Units that are to be compared once their trees are whole.
     private var waiting: Set<Int> = []
-    private var timer: (any LoopTimer)?
-    private var timerIsFor: UInt64?
+    private let timer: WakeTimer
     // The scan, see TreeScan.swift.
     var scan = TreeScan()
     var scanTimer: (any LoopTimer)?
@@ -36,6 +35,7 @@ final class AntiEntropy {
         self.catchUp = catchUp
         self.trees = trees
         store = replication.store
+        timer = WakeTimer(store.loop)
         machine = AntiEntropyMachine(
             node: replication.membership.node, units: trees.forest.units, settings: store.settings.antiEntropy,
             seed: seed)
@@ -51,7 +51,7 @@ final class AntiEntropy {
 
     func stop() {
         isStopped = true
-        timer?.cancel()
+        timer.cancel()
         scanTimer?.cancel()
         trees.onForgotten = nil
     }
@@ -127,15 +127,7 @@ final class AntiEntropy {
     func noteWhole(_ unit: Int) { if waiting.remove(unit) != nil { receive(.repair([unit])) } }
 
     private func schedule() {
-        guard machine.wake != timerIsFor || machine.wake == nil else { return }
-        timer?.cancel()
-        timerIsFor = machine.wake
-        guard let wake = machine.wake else { return }
-        let now = store.loop.now.nanoseconds
-        timer = store.loop.schedule(after: .nanoseconds(wake > now ? Int64(clamping: wake - now) : 0)) { [self] in
-            timerIsFor = nil
-            receive(.time)
-        }
+        timer.set(machine.wake) { [self] in receive(.time) }
     }
 
     private func perform(_ action: AntiEntropyAction) {

@@ -25,13 +25,13 @@ final class CatchUp {
     private var atRisk: [Int]
     private let log: Log
     private let noteLoss: (@Sendable (DataLoss) -> Void)?
-    private var timer: (any LoopTimer)?
-    private var timerIsFor: UInt64?
+    private let timer: WakeTimer
 
     init(_ replication: Replication, _ opening: CatchUpOpening) {
         self.replication = replication
         let (store, membership) = (replication.store, replication.membership)
         self.store = store
+        timer = WakeTimer(store.loop)
         log = opening.log
         noteLoss = opening.noteLoss
         let (worker, workers) = (store.worker, store.settings.workers)
@@ -82,7 +82,7 @@ final class CatchUp {
 
     func stop() {
         isStopped = true
-        timer?.cancel()
+        timer.cancel()
         pages = [:]
         treePages = [:]
     }
@@ -104,15 +104,7 @@ final class CatchUp {
     }
 
     private func schedule() {
-        guard machine.wake != timerIsFor || machine.wake == nil else { return }
-        timer?.cancel()
-        timerIsFor = machine.wake
-        guard let wake = machine.wake else { return }
-        let now = store.loop.now.nanoseconds
-        timer = store.loop.schedule(after: .nanoseconds(wake > now ? Int64(clamping: wake - now) : 0)) { [self] in
-            timerIsFor = nil
-            receive(.time)
-        }
+        timer.set(machine.wake) { [self] in receive(.time) }
     }
 
     // MARK: Outcome

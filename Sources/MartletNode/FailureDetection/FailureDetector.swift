@@ -21,8 +21,7 @@ actor FailureDetector {
     private var asked: [UInt32: (sequence: UInt32, at: MonotonicTime)] = [:]
     private var reference: Int64?
     private var isClockOff = false
-    private var timer: (any LoopTimer)?
-    private var timerIsFor: UInt64?
+    private let timer: WakeTimer
     private var isStopped = false
 
     init(
@@ -33,6 +32,7 @@ actor FailureDetector {
         self.machine = machine
         self.replication = replication
         self.loop = loop
+        timer = WakeTimer(loop)
         self.clock = clock
         self.log = log
         self.noteLiveness = noteLiveness
@@ -59,7 +59,7 @@ actor FailureDetector {
 
     func stop() {
         isStopped = true
-        timer?.cancel()
+        timer.cancel()
     }
 
     /// - Returns: the node that a message could not be sent to.
@@ -115,17 +115,7 @@ actor FailureDetector {
     }
 
     private func schedule() {
-        guard machine.wake != timerIsFor else { return }
-        timer?.cancel()
-        timerIsFor = machine.wake
-        let now = loop.now.nanoseconds
-        let wait = machine.wake > now ? Int64(clamping: machine.wake - now) : 0
-        timer = loop.schedule(after: .nanoseconds(wait)) { [self] in
-            assumeIsolated { detector in
-                detector.timerIsFor = nil
-                detector.receive(.time)
-            }
-        }
+        timer.set(machine.wake) { [self] in assumeIsolated { $0.receive(.time) } }
     }
 }
 

@@ -22,8 +22,7 @@ final class HintedHandoff {
     private(set) var isReady = false
     private(set) var isStopped = false
     let log: Log
-    private var timer: (any LoopTimer)?
-    private var timerIsFor: UInt64?
+    private let timer: WakeTimer
     private var sweepTimer: (any LoopTimer)?
     /// Whether a walk over all hints is under way, and whether another has to follow.
     var isSweeping = false
@@ -34,6 +33,7 @@ final class HintedHandoff {
     init(_ replication: Replication, _ settings: HintedHandoffSettings, log: Log) {
         self.replication = replication
         store = replication.store
+        timer = WakeTimer(store.loop)
         self.log = log
         let workers = store.settings.workers
         var settings = settings
@@ -54,7 +54,7 @@ final class HintedHandoff {
 
     func stop() {
         isStopped = true
-        timer?.cancel()
+        timer.cancel()
         sweepTimer?.cancel()
         pacer?.cancel()
         store.onGeneration = nil
@@ -115,15 +115,7 @@ final class HintedHandoff {
 
     func schedule() {
         pace()
-        guard machine.wake != timerIsFor || machine.wake == nil else { return }
-        timer?.cancel()
-        timerIsFor = machine.wake
-        guard let wake = machine.wake else { return }
-        let now = store.loop.now.nanoseconds
-        timer = store.loop.schedule(after: .nanoseconds(wake > now ? Int64(clamping: wake - now) : 0)) { [self] in
-            timerIsFor = nil
-            receive(.time)
-        }
+        timer.set(machine.wake) { [self] in receive(.time) }
     }
 
     func publish() {
@@ -176,7 +168,7 @@ final class HintedHandoff {
 
     /// Takes note of how long an owner took to answer a request of a client.
     func noteForeground(_ duration: Duration, at now: MonotonicTime) {
-        latency.note(duration, at: now, isReplaying: timerIsFor != nil)
+        latency.note(duration, at: now, isReplaying: timer.isSet)
     }
 
     /// While hints are replayed, has the budget follow what clients' requests take.
