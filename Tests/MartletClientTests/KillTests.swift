@@ -64,7 +64,7 @@ import Testing
                         let value = round * 1_000_000 + number
                         number += 1
                         do {
-                            try await client.put(MartletKey(key), value, durability: .always, deadline: .seconds(2))
+                            try await client.put(MartletKey(key), value, durability: .always, deadline: .seconds(1))
                         } catch { break }
                         acknowledged[key] = value
                         if progress.acknowledged.add(1, ordering: .relaxed).newValue == goal {

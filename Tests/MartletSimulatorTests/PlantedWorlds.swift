@@ -43,6 +43,14 @@ enum PlantedWorlds {
             settings.workload.keys = 300
             settings.workload.mix = [5, 60, 4, 0, 0, 0, 0, 0, 0, 0]
         case .fallbackRepaired: settings.nodes = [5]
+        case .collectedByTime, .hintReplayedAfterCollection:
+            settings.nodes = [bug == .collectedByTime ? 3 : 5]
+            settings.sloppy = bug == .collectedByTime ? 0 : 100
+            settings.durabilities = [.always]
+            settings.collectionAges = [2_000]
+            // Keys that are deleted and then left alone.
+            settings.workload.keys = 200
+            settings.workload.mix = [40, 30, 30, 0, 0, 0, 0, 0, 0, 0]
         case .acknowledgedOneEarly, .damagedIsAbsent, .refusedIsApplied, .suspectRemoved: break
         }
         return settings
@@ -92,7 +100,8 @@ enum PlantedWorlds {
         case .caughtUpFromOne: return links + [(.crash, 30)]
         case .siblingDropped: return links
         case .foreignEpochAccepted: return [(.foreignEpoch, 30)]
-        case .expiredForgotten, .bucketSkipped, .fallbackRepaired: return links
+        case .expiredForgotten, .bucketSkipped, .fallbackRepaired, .collectedByTime: return links
+        case .hintReplayedAfterCollection: return [(.isolation, 30), (.partition, 20)]
         case .tokenIgnored: return [(.connectionReset, 60), (.linkBreaks, 20)]
         case .damagedIsAbsent: return links + [(.bitFlip, 200)]
         case .refusedIsApplied: return [(.fullDisk, 20)]

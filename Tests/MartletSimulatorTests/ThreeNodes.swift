@@ -43,6 +43,7 @@ final class ThreeNodes: @unchecked Sendable {  // confined to the simulation's t
     /// Whether other nodes stand in for owners.
     var isSloppy = false
     var hints = HintedHandoffSettings()
+    var tombstones = TombstoneCollectionSettings()
 
     convenience init(_ executor: SimulationExecutor, isVolatile: Bool) {
         self.init(executor, Array(repeating: isVolatile ? .memory : .disk(.always), count: 3))
@@ -100,6 +101,7 @@ final class ThreeNodes: @unchecked Sendable {  // confined to the simulation's t
             settings.plantedBugs = plantedBugs
             settings.workers = workers
             settings.hints = hints
+            settings.tombstones = tombstones
             settings.keyspaces[0].conflicts = policy
             var opening = NodeOpening(kind: disks[index]?.kind ?? .memory, path: "")
             opening.served = served[index]

@@ -15,9 +15,6 @@ public enum TombstoneCollectionEvent: Sendable {
     case checked(CollectionRound, except: [Int])
     /// The answer to ``TombstoneCollectionAction/fence(_:_:_:)``.
     case fenced(CollectionRound, CollectionStage)
-    /// The answer to ``TombstoneCollectionAction/mark(_:_:_:)``: which records, by their places in it, have changed
-    /// since they were checked.
-    case marked(CollectionRound, except: [Int])
     /// The answer to ``TombstoneCollectionAction/erase(_:_:)``.
     case erased(CollectionRound)
     /// It is ``TombstoneCollectionMachine/wake`` or later.
@@ -31,17 +28,12 @@ public enum TombstoneCollectionAction: Hashable, Sendable {
     /// See which of the entries this replica holds just so, durably, and is caught up on.
     case check(CollectionRound, CollectionPlace, [CollectionEntry])
     /// Say when a stage is passed: of ``CollectionStage/hints``, once no hint for the place is held; of the others,
-    /// once a ``PartitionFence`` that is raised now is, on every worker.
+    /// once all that is under way now and may carry a record of the place has ended, on every worker.
     case fence(CollectionRound, CollectionPlace, CollectionStage)
     /// Tell an owner on each link with it, each link's number as its lane, by
     /// ``CollectionMessage/Body/clear(lane:of:)``.
     case clear(CollectionRound, UInt32)
-    /// Mark records as proved whose digest is still that: they leave the tree, and no exchange lists or takes them. A
-    /// write to one takes its mark away.
-    case mark(CollectionRound, CollectionPlace, [CollectionEntry])
-    /// Take marks away: the records return to the tree.
-    case unmark(CollectionRound, [CollectionEntry])
-    /// Erase records that are still marked, in one batch.
+    /// Erase records whose digest is still that, in one batch.
     case erase(CollectionRound, [CollectionEntry])
     /// A round that this node led has ended.
     case finished(CollectionPlace, TombstoneCollectionOutcome)
@@ -68,9 +60,7 @@ public enum TombstoneCollectionPhase: UInt8, Hashable, Sendable, CaseIterable {
     case hints
     /// That owners have heard from all members behind what those had sent.
     case clearance
-    /// That owners mark what is proved.
-    case marking
-    /// That owners erase it.
+    /// That owners erase what is proved.
     case erasure
 }
 
@@ -82,8 +72,14 @@ public struct TombstoneCollectionSettings: Hashable, Sendable {
     public var patience: UInt64 = 30_000_000_000
     /// Rounds of one leader that an owner takes part in at once.
     public var rounds = 16
-    /// For tests of the checkers: tombstones are erased without waiting for what is under way.
+    /// How long ago a value has to have been deleted, or to have expired, in milliseconds: until no repetition of a
+    /// write with a retry token can come any more, which the tombstone would have answered.
+    public var age: Int64 = RetryMemory.milliseconds + HybridLogicalClock.defaultBound
+    /// How long after one look for tombstones in a partition the next is, at least, in nanoseconds.
+    public var period: UInt64 = 30_000_000_000
+    /// For tests of the checkers: tombstones are erased without waiting for what is under way; or but for hints.
     public var plantedSkipsFence = false
+    public var plantedSkipsHints = false
 
     public init() {}
 }

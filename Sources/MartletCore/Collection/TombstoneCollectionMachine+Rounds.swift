@@ -32,17 +32,14 @@ extension TombstoneCollectionMachine {
         led[at].deadline = now + settings.patience
         let (owners, places) = (led[at].owners, led[at].places)
         switch phase {
+        case .agreement where places.isEmpty: finish(round, .collected(0, of: led[at].count))
         case .agreement where settings.plantedSkipsFence, .clearance:
-            led[at].phase = .marking
-            for owner in owners { send(owner, round, .mark(places)) }
-        case .agreement:
-            guard !places.isEmpty else { return finish(round, .collected(0, of: led[at].count)) }
-            ask(.work, .work, at)
-        case .work: ask(.hints, .hints, at)
-        case .hints: ask(.clearance, .links, at)
-        case .marking:
             led[at].phase = .erasure
             for owner in owners { send(owner, round, .erase(places)) }
+        case .agreement: ask(.work, .work, at)
+        case .work where settings.plantedSkipsHints: ask(.clearance, .links, at)
+        case .work: ask(.hints, .hints, at)
+        case .hints: ask(.clearance, .links, at)
         case .erasure: finish(round, .collected(places.count, of: led[at].count))
         }
     }
@@ -95,43 +92,15 @@ extension TombstoneCollectionMachine {
         send(round.leader, round, .cleared)
     }
 
-    mutating func mark(_ round: CollectionRound, _ places: [Int], _ now: UInt64) {
-        guard let at = joined.firstIndex(where: { $0.round == round }),
-            joined[at].hasSaidCleared || settings.plantedSkipsFence, joined[at].marked.isEmpty
-        else { return }
-        joined[at].marked = places.filter { $0 < joined[at].entries.count }
-        joined[at].deadline = now + settings.patience * 2
-        let entries = joined[at].marked.map { joined[at].entries[$0] }
-        actions.append(.mark(round, joined[at].place, entries))
-    }
-
-    /// Takes in what the replica could not mark.
-    mutating func marked(_ round: CollectionRound, _ except: [Int]) {
-        guard let at = joined.firstIndex(where: { $0.round == round }) else { return }
-        let changed = except.filter { $0 < joined[at].marked.count }.map { joined[at].marked[$0] }
-        joined[at].marked.removeAll { changed.contains($0) }
-        answer(round, .marked(except: changed.sorted()))
-    }
-
     mutating func erase(_ round: CollectionRound, _ places: [Int], _ now: UInt64) {
         guard let at = joined.firstIndex(where: { $0.round == round }),
             joined[at].hasSaidCleared || settings.plantedSkipsFence
         else { return }
-        let chosen = Set(places)
-        let gone = joined[at].marked.filter { chosen.contains($0) }.map { joined[at].entries[$0] }
-        let kept = joined[at].marked.filter { !chosen.contains($0) }.map { joined[at].entries[$0] }
-        joined[at].marked = []
         joined[at].deadline = now + settings.patience * 2
-        if !kept.isEmpty { actions.append(.unmark(round, kept)) }
-        erased += UInt64(gone.count)
-        actions.append(.erase(round, gone))
+        let entries = joined[at].entries
+        actions.append(.erase(round, places.filter(entries.indices.contains).map { entries[$0] }))
     }
 
-    /// Gives up a round: what it marked is as before.
-    mutating func forget(_ round: CollectionRound) {
-        guard let at = joined.firstIndex(where: { $0.round == round }) else { return }
-        let given = joined.remove(at: at)
-        guard !given.marked.isEmpty else { return }
-        actions.append(.unmark(round, given.marked.map { given.entries[$0] }))
-    }
+    /// Gives up a round.
+    mutating func forget(_ round: CollectionRound) { joined.removeAll { $0.round == round } }
 }

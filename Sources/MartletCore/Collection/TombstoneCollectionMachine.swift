@@ -7,11 +7,11 @@
 ///    holds no hint there; once none does, that all work has ended again, and this it tells every owner, on the same
 ///    links and behind whatever it had sent: so nothing older is on its way to an owner that has heard from all. What
 ///    begins later reads owners that hold the tombstone, or brings writes of its own;
-/// 3. every owner marks those that are still as they were: they leave trees and exchanges, as others will lack them;
-/// 4. once all have marked, each erases.
+/// 3. every owner erases those that are still as they were.
 ///
-/// A member that is down holds a round up, as its hints might outlive the tombstones. A round that breaks off before
-/// its end leaves tombstones behind, which spread again to where they were erased, and are collected another time.
+/// A member that is down holds a round up, as its hints might outlive the tombstones. An owner that does not hear of
+/// the last step, or exchanges records in the midst of it, has tombstones left, which spread again to where they were
+/// erased, and are collected another time: a tombstone too many does no harm.
 ///
 /// One value is leader, owner and member at once; it sends messages to its own node as to others.
 public struct TombstoneCollectionMachine: Sendable {
@@ -20,9 +20,6 @@ public struct TombstoneCollectionMachine: Sendable {
     public let settings: TombstoneCollectionSettings
     /// When ``TombstoneCollectionEvent/time`` is due; nil if nothing is waited for.
     public private(set) var wake: UInt64?
-    /// Tombstones that this node erased.
-    public internal(set) var erased: UInt64 = 0
-
     public internal(set) var epoch: UInt64
     var members: [UInt32]
     var linked: Set<UInt32> = []
@@ -72,7 +69,6 @@ public struct TombstoneCollectionMachine: Sendable {
             } else {
                 send(round.leader, round, .drained(stage))
             }
-        case .marked(let round, let except): marked(round, except)
         case .erased(let round):
             answer(round, .erased)
             joined.removeAll { $0.round == round }
@@ -122,7 +118,6 @@ public struct TombstoneCollectionMachine: Sendable {
             actions.append(.fence(round, place, stage))
         case .drained(let stage): heard(round, peer, stage == .hints ? .hints : .work, [], now)
         case .clear(let lane, let lanes): clear(round, from: peer, lane, lanes)
-        case .mark(let places): if isLeaders { mark(round, places, now) }
         case .erase(let places): if isLeaders { erase(round, places, now) }
         case .abandon:
             if isLeaders { forget(round) }
@@ -130,7 +125,6 @@ public struct TombstoneCollectionMachine: Sendable {
             if round.leader == node { finish(round, .abandoned) }
         case .agree(let except): heard(round, peer, .agreement, except, now)
         case .cleared: heard(round, peer, .clearance, [], now)
-        case .marked(let except): heard(round, peer, .marking, except, now)
         case .erased: heard(round, peer, .erasure, [], now)
         }
     }
@@ -160,8 +154,6 @@ struct JoinedCollection: Sendable {
     /// Members that are clear.
     var clear: Set<UInt32> = []
     var hasSaidCleared = false
-    /// Entries that are marked here.
-    var marked: [Int] = []
     var deadline: UInt64
 }
 

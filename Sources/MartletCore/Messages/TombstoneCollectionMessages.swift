@@ -61,7 +61,7 @@ public enum CollectionStage: UInt8, Hashable, Sendable, CaseIterable {
 ///     0 propose: place, entries: count varint, then each stored key, digest u64; ascending
 ///     2 fence: place, stage u8    10 drained: stage u8    3 clear: lane u16, of lanes u16
 ///     4 cleared, 8 erased, 9 abandon: nothing
-///     1 agree, 5 mark, 6 marked, 7 erase: places among the entries: count varint, then each places left out varint
+///     1 agree, 7 erase: places among the entries: count varint, then each places left out varint
 /// ```
 public struct CollectionMessage: Hashable, Sendable {
     public enum Body: Hashable, Sendable {
@@ -77,11 +77,7 @@ public struct CollectionMessage: Hashable, Sendable {
         case clear(lane: Int, of: Int)
         /// Owner to leader: all members are clear.
         case cleared
-        /// Leader to owners: these are proved, if nothing was written since.
-        case mark([Int])
-        /// Owner to leader: all of them are marked, but these.
-        case marked(except: [Int])
-        /// Leader to owners: these are marked everywhere: erase them, and unmark the others.
+        /// Leader to owners: these are proved: erase them, if nothing was written since.
         case erase([Int])
         /// Owner to leader.
         case erased
@@ -128,12 +124,6 @@ public struct CollectionMessage: Hashable, Sendable {
             buffer.append(littleEndian: UInt16(clamping: lane))
             buffer.append(littleEndian: UInt16(clamping: lanes))
         case .cleared: buffer.append(4)
-        case .mark(let places):
-            buffer.append(5)
-            buffer.append(ascending: places)
-        case .marked(let except):
-            buffer.append(6)
-            buffer.append(ascending: except)
         case .erase(let places):
             buffer.append(7)
             buffer.append(ascending: places)
@@ -172,8 +162,6 @@ public struct CollectionMessage: Hashable, Sendable {
             guard lane < lanes else { throw ByteCursor.Malformed() }
             body = .clear(lane: lane, of: lanes)
         case 4: body = .cleared
-        case 5: body = .mark(try cursor.ascending(of: payload))
-        case 6: body = .marked(except: try cursor.ascending(of: payload))
         case 7: body = .erase(try cursor.ascending(of: payload))
         case 8: body = .erased
         case 9: body = .abandon

@@ -1,6 +1,27 @@
 /// Gives the space of expired values back. Their dots and contexts stay: an expired value is a tombstone that was
 /// written with the value, and is collected as one.
 public enum RecordExpiry {
+    /// From when on a read finds no value in a record that was checked: when the last of its values expires, or was
+    /// deleted, by whichever clock; in milliseconds since 1970. Nil if one of them never goes. O(siblings).
+    public static func deadSince(ofSound record: RawSpan) -> Int64? {
+        guard let view = try? RecordView(parsing: record) else { return nil }
+        if view.siblingCount == 1 { return deadSince(view.isTombstone, view.expiry, stamp: view.stamp) }
+        var siblings = RecordSiblings(view)
+        var last: Int64 = 0
+        while let next = try? siblings.next(of: record) {
+            let sibling = next.sibling
+            guard let since = deadSince(sibling.isTombstone, sibling.expiry, stamp: sibling.stamp) else { return nil }
+            last = max(last, since)
+        }
+        return last
+    }
+
+    private static func deadSince(_ isTombstone: Bool, _ expiry: Int64, stamp: UInt64) -> Int64? {
+        let written = HybridLogicalClock.milliseconds(of: stamp)
+        if expiry < .max { return max(written, expiry) }
+        return isTombstone ? written : nil
+    }
+
     /// Appends the record with the bytes of values that expired at `milliseconds` or before dropped.
     ///
     /// Each keeps its dot, stamp, expiry and token, and the hash of its value in the place of the bytes, so that the

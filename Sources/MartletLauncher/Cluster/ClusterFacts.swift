@@ -48,6 +48,14 @@ struct NodeStatus: Sendable {
         var expired: Int64
     }
 
+    /// Deleted and expired records that are still stored.
+    struct Tombstones: Sendable {
+        var awaiting: Int64
+        /// The node that the last attempt to erase them waited for in vain, and what it has to do; empty: none.
+        var blockedBy: String
+        var blockedUntil: String
+    }
+
     struct Peer: Sendable {
         var name: String
         var link: String
@@ -70,6 +78,7 @@ struct NodeStatus: Sendable {
     /// Milliseconds by which its clock is ahead of the others'.
     var clockAhead: Int64
     var hints: Hints
+    var tombstones: Tombstones
     var keyspaces: [Keyspace]
     var peers: [Peer]
 
@@ -88,6 +97,10 @@ struct NodeStatus: Sendable {
         hints = Hints(
             held: held?.number("held") ?? 0, oldest: held?.number("oldest_seconds") ?? 0,
             dropped: held?.number("dropped") ?? 0, expired: held?.number("expired") ?? 0)
+        let dead = reply["tombstones"]
+        tombstones = Tombstones(
+            awaiting: dead?.number("awaiting") ?? 0, blockedBy: dead?.text("blocked_by") ?? "",
+            blockedUntil: dead?.text("blocked_until") ?? "")
         keyspaces = (reply["keyspaces"]?.elements ?? []).map { keyspace in
             Keyspace(
                 name: keyspace.text("name"), replicas: keyspace.number("n"), read: keyspace.text("r"),

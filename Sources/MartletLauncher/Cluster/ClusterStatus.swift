@@ -130,6 +130,11 @@ struct ClusterStatus: Sendable {
                     "node \(node.name): \(lost) hints were given up, for want of room or by age: their owners lack them "
                         + "until replicas are compared")
             }
+            if node.tombstones.awaiting > 0, !node.tombstones.blockedBy.isEmpty {
+                faults.append(
+                    "node \(node.name): \(node.tombstones.awaiting) deleted or expired records cannot be erased yet: "
+                        + "waiting for \(node.tombstones.blockedBy) \(node.tombstones.blockedUntil)")
+            }
             for peer in node.peers where peer.link != "up" && !silent.contains(peer.name) {
                 faults.append(
                     "node \(node.name): the link with \(peer.name) is \(peer.link) since \(Self.time(peer.since))")

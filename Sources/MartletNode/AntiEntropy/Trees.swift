@@ -30,6 +30,8 @@ final class Trees {
     private var touched: [UInt64: (place: UInt64, digest: UInt64?)] = [:]
     private var touchedUnit = -1
     private let skipsBucket: Bool
+    /// Hears of a record whose values are deleted, or will expire: by unit, from when on, in milliseconds since 1970.
+    var onDead: ((_ unit: Int, _ since: Int64) -> Void)?
     /// Hears that a tree has to be made anew.
     var onForgotten: (() -> Void)?
 
@@ -72,10 +74,19 @@ final class Trees {
         let place = StoredKey.place(of: storedKey)
         guard let unit = unit(ofSlot: Int(place >> 40), keyspace: keyspace) else { return }
         guard case .digest(let digest) = entry(of: record, storedKey) else { return forget(unit: unit) }
+        if let since = RecordExpiry.deadSince(ofSound: record) { onDead?(unit, since) }
         if case .unknown = former { return forget(unit: unit) }
         guard !isSkipped(place) else { return }
         forest.update(unit, place: place, removing: former.digest, adding: digest)
         if unit == touchedUnit { touched[XXH3.hash(storedKey)] = (place, digest) }
+    }
+
+    /// Takes note that a record of that digest was erased.
+    func erased(_ storedKey: RawSpan, keyspace: Int, digest: UInt64) {
+        let place = StoredKey.place(of: storedKey)
+        guard let unit = unit(ofSlot: Int(place >> 40), keyspace: keyspace), !isSkipped(place) else { return }
+        forest.update(unit, place: place, removing: digest, adding: nil)
+        if unit == touchedUnit { touched[XXH3.hash(storedKey)] = (place, nil) }
     }
 
     /// The planted bug: records of one range of hashes are in no tree.

@@ -4,6 +4,8 @@ internal import MartletRuntime
 /// A page that this node exchanges with a peer.
 final class CatchUpPageInFlight {
     let id: UInt64
+    /// Since when it is under way, as operations are counted.
+    let began: UInt64
     let node: UInt32
     let keyspace: Int
     let slots: [Range<Int>]
@@ -19,8 +21,9 @@ final class CatchUpPageInFlight {
     /// Keys whose records are still to be sent.
     var wanted: [[UInt8]] = []
 
-    init(id: UInt64, node: UInt32, keyspace: Int, slots: [Range<Int>], from: [UInt8]) {
+    init(id: UInt64, began: UInt64, node: UInt32, keyspace: Int, slots: [Range<Int>], from: [UInt8]) {
         self.id = id
+        self.began = began
         self.node = node
         self.keyspace = keyspace
         self.slots = slots
@@ -40,7 +43,7 @@ extension CatchUp {
     func exchange(_ range: MerkleRange, with node: UInt32, id: UInt64) {
         let state = store.keyspaces[machine.units[range.unit].keyspace]
         let page = CatchUpPageInFlight(
-            id: id | Self.treeBit, node: node, keyspace: machine.units[range.unit].keyspace, slots: [range.slots],
+            id: id | Self.treeBit, began: replication.newRequest(), node: node, keyspace: machine.units[range.unit].keyspace, slots: [range.slots],
             from: range.from(keyspace: state.settings.id, generation: state.generation))
         page.range = range
         page.limit = range.upTo(keyspace: state.settings.id, generation: state.generation)
@@ -85,6 +88,9 @@ extension CatchUp {
         }
         if !isSent { fail(page) }
     }
+
+    /// When the page under way began that began first.
+    var oldestPage: UInt64? { (pages.values.map(\.began) + treePages.values.map(\.began)).min() }
 
     func current(_ node: UInt32, _ id: UInt64) -> CatchUpPageInFlight? {
         let page = id & Self.treeBit == 0 ? pages[node] : treePages[node]

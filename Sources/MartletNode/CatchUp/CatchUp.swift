@@ -98,7 +98,9 @@ final class CatchUp {
         switch action {
         case .tell(let node, let wantsAnswer): tell(node, wantsAnswer: wantsAnswer)
         case .exchange(let id, let node, let keyspace, let slots, let from):
-            begin(CatchUpPageInFlight(id: id, node: node, keyspace: keyspace, slots: slots, from: from))
+            begin(
+                CatchUpPageInFlight(
+                    id: id, began: replication.newRequest(), node: node, keyspace: keyspace, slots: slots, from: from))
         case .caughtUp(let outcome): note(outcome)
         }
     }

@@ -19,6 +19,7 @@ final class ClusterCounters: Sendable {
     let catchUp = Lock(CatchUpStatus())
     let antiEntropy = Lock(AntiEntropyStatus())
     let hints = Lock(HintStatus())
+    let tombstones = Lock(TombstoneStatus())
 
     func count(_ answer: WriteAnswer) {
         switch answer {
@@ -68,6 +69,7 @@ public struct ClusterStatistics: Sendable {
     public var catchUp = CatchUpStatus()
     public var antiEntropy = AntiEntropyStatus()
     public var hints = HintStatus()
+    public var tombstones = TombstoneStatus()
 
     mutating func add(_ counters: ClusterCounters) {
         openLinks += counters.openLinks.load(ordering: .relaxed)
@@ -85,6 +87,7 @@ public struct ClusterStatistics: Sendable {
         catchUp.add(counters.catchUp.withLock { $0 })
         antiEntropy.add(counters.antiEntropy.withLock { $0 })
         hints.add(counters.hints.withLock { $0 })
+        tombstones.add(counters.tombstones.withLock { $0 })
     }
 }
 

@@ -14,6 +14,7 @@ struct HintReplayInFlight {
 extension HintedHandoff {
     func read(_ id: UInt64, _ node: UInt32, after: [UInt8], entries: Int, bytes: Int) {
         let scan = scan(of: node, after: after, entries: entries, bytes: bytes, withRecords: true)
+        pagesBegan[node] = replication.newRequest()
         run(scan) { me, page in
             guard let page else { return me.receive(.unread(node, id: id)) }
             me.pages[node] = page

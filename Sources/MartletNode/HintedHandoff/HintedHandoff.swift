@@ -14,6 +14,8 @@ final class HintedHandoff {
     var machine: HintedHandoffMachine
     /// The page of each node's hints that is being replayed.
     var pages: [UInt32: HintPage] = [:]
+    /// When the reading of each node's last page began, as operations are counted.
+    var pagesBegan: [UInt32: UInt64] = [:]
     /// Messages that are not answered yet.
     var replays = OperationTable<HintReplayInFlight>()
     /// Hints that are erased, but by a commit that is not done.
@@ -126,6 +128,14 @@ final class HintedHandoff {
             status.oldest = ledger.oldest()
             status.counters = counters
         }
+    }
+
+    /// When the reading of a page began of which something may still be sent, of all such the first.
+    var oldestPage: UInt64? { machine.ledger.nodes.compactMap { pagesBegan[$0] }.min() }
+
+    /// Whether there is a hint for a partition, for whomever, as far as is known.
+    func mayHold(inPartition partition: Int) -> Bool {
+        !isReady || machine.ledger.count(inPartition: partition) > 0
     }
 
     /// Tells a node how many hints are held for it.

@@ -236,19 +236,19 @@ extension ReplicaCoordinator {
 extension Replication {
     func enter(_ gate: [UInt8]) async {
         guard busyKeys[gate] != nil else {
-            busyKeys[gate] = []
+            busyKeys[gate] = (newRequest(), [])
             return
         }
-        await withCheckedContinuation { busyKeys[gate]?.append($0) }
+        await withCheckedContinuation { busyKeys[gate]?.waiting.append($0) }
     }
 
     func leave(_ gate: [UInt8]) {
-        guard var waiting = busyKeys[gate], !waiting.isEmpty else {
+        guard var waiting = busyKeys[gate]?.waiting, !waiting.isEmpty else {
             busyKeys[gate] = nil
             return
         }
         let next = waiting.removeFirst()
-        busyKeys[gate] = waiting
+        busyKeys[gate] = (newRequest(), waiting)
         next.resume()
     }
 }

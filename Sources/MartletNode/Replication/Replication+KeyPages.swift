@@ -161,10 +161,10 @@ struct PendingLoads {
     private var last: UInt64 = 0
     private var waiters: [(last: UInt64, body: () -> Void)] = []
 
-    mutating func begin() -> UInt64 {
-        last += 1
-        open.insert(last)
-        return last
+    /// - Parameter load: a greater number than any before.
+    mutating func begin(_ load: UInt64) {
+        last = load
+        open.insert(load)
     }
 
     /// Ends what began; who waits no more by that.
@@ -175,6 +175,8 @@ struct PendingLoads {
         waiters.removeAll { waiter in !open.contains { $0 <= waiter.last } }
         return ready.map(\.body)
     }
+
+    var oldest: UInt64? { open.min() }
 
     /// Nothing has to be waited for.
     var isEmpty: Bool { open.isEmpty }

@@ -265,7 +265,8 @@ extension Replication {
         let residency = Residency()
         for key in storedKeys { withBytes(of: key) { store.require(storedKey: $0, in: residency) } }
         guard !residency.isReady else { return waitForResidency(residency, body) }
-        let load = loads.begin()
+        let load = newRequest()
+        loads.begin(load)
         waitForResidency(residency) { [self] in
             body()
             for waiter in loads.end(load) { waiter() }

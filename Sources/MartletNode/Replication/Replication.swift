@@ -26,8 +26,8 @@ public final class Replication: TransportReceiver {
     var loads = PendingLoads()
     var generationAsks = OperationTable<GenerationsInFlight>()
     private var lastRequest: UInt64 = 0
-    /// Keys that a read-modify-write is under way for, and who waits for them in turn.
-    var busyKeys: [[UInt8]: [CheckedContinuation<Void, Never>]] = [:]
+    /// Keys that a command which reads before it writes is under way for, since when, and who waits for them in turn.
+    var busyKeys: [[UInt8]: (since: UInt64, waiting: [CheckedContinuation<Void, Never>])] = [:]
     /// Runs a command that another node handed over, and hands back its encoded reply.
     public var runForwarded: ((ForwardedCommand, @escaping ([UInt8]) -> Void) -> Void)?
     /// Has all workers of the node enter generations, durably; hands back those that it is in then.
@@ -37,9 +37,12 @@ public final class Replication: TransportReceiver {
     private(set) var catchUp: CatchUp?
     private(set) var antiEntropy: AntiEntropy?
     private(set) var hints: HintedHandoff?
+    private(set) var tombstones: TombstoneCollection?
     /// Hints under way to those that hold them, and those that this turn has gathered.
     var hintMessages = OperationTable<HintMessage>()
     var openHints: [HintMessage] = []
+    /// By request, who was sent hints, and has not answered in time: they may be kept yet.
+    var lateHints: [UInt64: UInt32] = [:]
     /// The node's, on its first worker.
     var detector: FailureDetector?
     /// Nodes that do not answer: others are asked first.
@@ -84,10 +87,14 @@ public final class Replication: TransportReceiver {
         self.antiEntropy = antiEntropy
         store.onReplaced = { [weak self] in self?.catchUp?.oweToAll($0) }
         hints = HintedHandoff(self, opening.hints, log: opening.log)
+        let tombstones = TombstoneCollection(self, catchUp.machine.units)
+        self.tombstones = tombstones
+        trees.onDead = { [weak tombstones] unit, since in tombstones?.note(unit, deadSince: since) }
         transport.receiver = self
         catchUp.start()
         antiEntropy.start()
         hints?.start()
+        tombstones.start()
         for node in otherNodes where transport.isOpen(to: node) { tellGenerations(node) }
     }
 
@@ -184,6 +191,7 @@ public final class Replication: TransportReceiver {
         catchUp?.stop()
         antiEntropy?.stop()
         hints?.stop()
+        tombstones?.stop()
         if let detector { detector.assumeIsolated { $0.stop() } }
         detector = nil
         transport.close()
@@ -222,6 +230,8 @@ public final class Replication: TransportReceiver {
             case .hintReplayReply: try hints?.receiveReply(header, payload, peer)
             case .hintsHeld:
                 catchUp?.receive(.hintsHeld(peer.node, areHeld: try HintsHeld(payload).count > 0))
+            case .tombstoneCollection:
+                tombstones?.receive(.received(peer.node, try CollectionMessage(payload)))
             default: return  // of a later version
             }
         } catch {
@@ -275,6 +285,7 @@ public final class Replication: TransportReceiver {
         tellGenerations(peer.node)
         antiEntropy?.linkOpened(peer.node)
         hints?.linkOpened(peer.node)
+        tombstones?.receive(.linkOpened(peer.node))
         catchUp?.receive(.linkOpened(peer.node, incarnation: peer.incarnation))
     }
 
@@ -304,6 +315,8 @@ public final class Replication: TransportReceiver {
         hints?.linkClosed(peer.node)
         writes.forEach { _, round in tell(round, sentTo: peer.node) { .lost($0) } }
         loseHints(sentTo: peer.node)
+        lateHints = lateHints.filter { $0.value != peer.node }
+        tombstones?.receive(.linkClosed(peer.node))
         giveUpReads(askedOf: peer.node)
         reads.forEach { id, read in
             guard let position = read.places.position(of: peer.node) else { return }
@@ -329,6 +342,9 @@ struct OperationTable<Operation> {
 
     mutating func remove(_ id: UInt64) -> Operation? { operations.removeValue(forKey: id) }
     subscript(id: UInt64) -> Operation? { operations[id] }
+
+    /// The number of the one that began first. O(operations).
+    var oldest: UInt64? { operations.keys.min() }
 
     /// In the order they began.
     func forEach(_ body: (UInt64, Operation) -> Void) {

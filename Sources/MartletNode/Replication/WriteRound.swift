@@ -251,6 +251,7 @@ extension Replication {
         _ header: MessageHeader, _ payload: RawSpan, _ peer: PeerSession
     ) throws(ByteCursor.Malformed) {
         let reply = try ReplicaWriteReply(payload)
+        if !lateHints.isEmpty, lateHints.removeValue(forKey: header.request) != nil { return }
         var outcomes = reply.outcomes()
         if let round = writes[header.request] {
             guard let target = round.targets.first(of: peer.node), target.entries.count == reply.count else {
@@ -301,7 +302,9 @@ extension Replication {
             for index in round.entries.indices { tell(round, index, .deadline) }
         }
         hintMessages.forEach { id, message in
-            if now.since(message.begun) >= Self.patience { _ = hintMessages.remove(id) }
+            guard now.since(message.begun) >= Self.patience else { return }
+            _ = hintMessages.remove(id)
+            lateHints[id] = message.holder
         }
         sweepReads(now)
         if writes.count > 0 || confirmations.count > 0 || hintMessages.count > 0 { startSweeping() }

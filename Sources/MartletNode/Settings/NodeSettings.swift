@@ -29,6 +29,8 @@ public struct NodeSettings: Sendable {
     public var antiEntropy = AntiEntropySettings()
     /// What is kept for owners that cannot be reached, over all workers.
     public var hints = HintedHandoffSettings()
+    /// When deleted and expired records are erased.
+    public var tombstones = TombstoneCollectionSettings()
     /// Q: the equal arcs of slots that are dealt to nodes and, within a node, to workers.
     public var partitions: Int { founding?.partitions ?? 256 }
     /// None but in tests of the simulator's checkers.

@@ -25,4 +25,8 @@ public struct PlantedNodeBugs: OptionSet, Sendable {
     public static let skipsBucket = PlantedNodeBugs(rawValue: 1 << 16)
     /// What a read brings an owner up to date with is sent to the next node of the walk too, which does not own it.
     public static let repairsFallbacks = PlantedNodeBugs(rawValue: 1 << 17)
+    /// Tombstones are erased when they are old enough, whoever may lack them.
+    public static let collectsByTime = PlantedNodeBugs(rawValue: 1 << 19)
+    /// Tombstones are collected whatever may be kept as a hint.
+    public static let collectsDespiteHints = PlantedNodeBugs(rawValue: 1 << 20)
 }

@@ -8,7 +8,7 @@ extension ClusterRequest {
         let membership = await node.coordinators[0].membership
         let view = await node.clusterCondition()
         let settings = node.settings
-        writer.map(18)
+        writer.map(19)
         writer.pair("cluster", settings.cluster)
         writer.pair("node", settings.name)
         writer.pair("id", Int(membership?.node ?? settings.id))
@@ -24,6 +24,7 @@ extension ClusterRequest {
         writer.pair("started_unclean", node.startedUnclean)
         writer.pair("clock_ahead_ms", Int(view?.clockOffset ?? 0))
         hints(node, &writer)
+        tombstones(node, membership, &writer)
         writer.bulk("keyspaces")
         writer.array(settings.keyspaces.count)
         for index in settings.keyspaces.indices {
@@ -51,6 +52,20 @@ extension ClusterRequest {
         writer.pair("expired", Int(clamping: hints.counters.expired))
         writer.pair("void", Int(clamping: hints.counters.void))
         writer.pair("damaged", Int(clamping: hints.counters.damaged))
+    }
+
+    /// What becomes of deleted and expired records, and what they wait for.
+    private static func tombstones(_ node: Node, _ membership: ClusterMembership?, _ writer: inout ReplyWriter) {
+        let tombstones = node.clusterStatistics.tombstones
+        let blocking = tombstones.blocked.map { membership?.member($0.by)?.member.name ?? "\($0.by)" }
+        writer.bulk("tombstones")
+        writer.map(6)
+        writer.pair("erased", Int(clamping: tombstones.erased))
+        writer.pair("awaiting", tombstones.awaiting)
+        writer.pair("rounds", Int(clamping: tombstones.rounds))
+        writer.pair("rounds_failed", Int(clamping: tombstones.failures))
+        writer.pair("blocked_by", blocking ?? "")
+        writer.pair("blocked_until", blocking == nil ? "" : tombstones.blocked?.phase.shown ?? "")
     }
 
     /// Where a keyspace stands here. A node that is alone owns all of it.

@@ -113,7 +113,7 @@ struct Information {
     private var replicas: Lines {
         let statistics = door.node.clusterStatistics
         let (catchUp, hints) = (statistics.catchUp, statistics.hints)
-        let trees = statistics.antiEntropy
+        let (trees, tombstones) = (statistics.antiEntropy, statistics.tombstones)
         let now = door.node.environment.clock.monotonic.nanoseconds
         func age(_ time: UInt64?) -> String { time.map { "\(now > $0 ? (now - $0) / 1_000_000_000 : 0)" } ?? "-1" }
         return [
@@ -133,6 +133,8 @@ struct Information {
             ("hints_kept", "\(hints.counters.kept)"), ("hints_replayed", "\(hints.counters.replayed)"),
             ("hints_dropped", "\(hints.counters.dropped)"), ("hints_expired", "\(hints.counters.expired)"),
             ("hints_void", "\(hints.counters.void)"), ("hints_damaged", "\(hints.counters.damaged)"),
+            ("tombstones_erased", "\(tombstones.erased)"), ("tombstones_awaiting", "\(tombstones.awaiting)"),
+            ("tombstone_rounds", "\(tombstones.rounds)"), ("tombstone_rounds_failed", "\(tombstones.failures)"),
             ("anti_entropy_passes", "\(trees.passes)"), ("anti_entropy_last_pass_seconds", age(trees.lastPass)),
             ("anti_entropy_trees", "\(trees.trees)"), ("anti_entropy_trees_incomplete", "\(trees.incomplete)"),
             ("anti_entropy_trees_compared", "\(trees.compared)"),

@@ -29,6 +29,8 @@ struct ReplicatedChoices {
     var policy: ConflictPolicy
     var catchUp: CatchUpSettings
     var antiEntropy = AntiEntropySettings()
+    /// When deleted and expired records are erased.
+    var tombstones = TombstoneCollectionSettings()
     /// How long a link that is cut lasts.
     var idleTimeout: Duration
     var skew: Double
@@ -79,6 +81,9 @@ struct ReplicatedChoices {
         antiEntropy.scanPeriod = 20_000_000_000
         catchUp.pageEntries = [3, 512][random.below(2)]
         catchUp.pageUnits = [16, 2048][random.below(2)]
+        tombstones.age = settings.collectionAges[random.below(settings.collectionAges.count)]
+        tombstones.period = [1_000_000_000, 8_000_000_000][random.below(2)]
+        tombstones.entries = [3, 512][random.below(2)]
         idleTimeout = .seconds([1, 5][random.below(2)])
         skew = [0, 0.99, 1.5][random.below(3)]
         thinkTime = settings.workload.thinkTime / [1, 1, 2][random.below(3)]

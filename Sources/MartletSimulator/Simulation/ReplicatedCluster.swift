@@ -100,6 +100,7 @@ public final class ReplicatedCluster: SimulatedCluster, @unchecked Sendable {  /
         settings.cacheBytes = node.storage.cacheBytes
         settings.catchUp = choices.catchUp
         settings.antiEntropy = choices.antiEntropy
+        settings.tombstones = choices.tombstones
         (settings.hints.bytes, settings.hints.bytesPerTarget) = (choices.hintBytes, choices.hintBytes)
         settings.plantedBugs = plantedBug?.inNodes ?? []
         if plantedBug == .caughtUpFromOne { settings.catchUp.plantedNeed = 1 }
@@ -259,6 +260,9 @@ public final class ReplicatedCluster: SimulatedCluster, @unchecked Sendable {  /
     func noteStatistics(of node: Node) {
         let statistics = node.statistics
         let hints = node.clusterStatistics.hints.counters
+        let tombstones = node.clusterStatistics.tombstones
+        count("tombstone erased", Int(tombstones.erased))
+        count("collection of tombstones came to nothing", Int(tombstones.failures))
         count("hint stored", Int(hints.kept))
         count("hint replayed", Int(hints.replayed))
         count("hint dropped for want of room", Int(hints.dropped))

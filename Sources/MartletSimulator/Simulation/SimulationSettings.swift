@@ -28,6 +28,9 @@ public struct SimulationSettings: Sendable {
     public var durabilities: [Durability] = [.always, .always, .interval, .none]
     /// The share of the seeds whose nodes keep nothing on disk, in percent.
     public var volatile = 15
+    /// How long ago a value has to have been deleted for its tombstone to be erased, in milliseconds, one of them for
+    /// each seed: longer than clients repeat a write.
+    public var collectionAges: [Int64] = [15_000, 30_000]
     /// Clusters that are left alone, in the place of clients and faults.
     public var idle: IdleSettings?
     /// A bug that is planted to prove the checkers; never in a file.
@@ -108,6 +111,10 @@ public enum PlantedBug: String, Sendable, CaseIterable {
     case hintCountedInStrict
     /// Owners that are said not to answer are taken for none: a quorum is one of the others.
     case suspectRemoved
+    /// Deleted records are erased when they are old enough, whoever may lack the delete.
+    case collectedByTime
+    /// Deleted records are erased whatever is kept as a hint.
+    case hintReplayedAfterCollection
 
     /// Those that one node alone can have.
     public static let ofOneNode: [PlantedBug] = [.acknowledgedBeforeSync, .damagedIsAbsent, .refusedIsApplied]
@@ -127,6 +134,8 @@ public enum PlantedBug: String, Sendable, CaseIterable {
         case .bucketSkipped: .skipsBucket
         case .fallbackRepaired: .repairsFallbacks
         case .suspectRemoved: .removesSuspects
+        case .collectedByTime: .collectsByTime
+        case .hintReplayedAfterCollection: .collectsDespiteHints
         case .acknowledgedBeforeSync, .damagedIsAbsent, .refusedIsApplied, .caughtUpFromOne,
             .hintCountedInStrict:
             []

@@ -13,20 +13,20 @@ struct CollectionHarness {
 
     struct Node {
         var machine: TombstoneCollectionMachine
-        var fence = PartitionFence(partitions: 1)
+        /// The numbers of what is under way.
+        var work: Set<Int> = []
         var records: [Int: Record] = [:]
-        var marked: Set<Int> = []
         /// By target and key.
         var hints: [[UInt32]: Record] = [:]
         /// What fences wait for.
-        var awaited: [(round: CollectionRound, stage: CollectionStage, mark: PartitionFence.Mark?)] = []
+        var awaited: [(round: CollectionRound, stage: CollectionStage, mark: Int?)] = []
     }
 
     enum Frame {
         case collection([UInt8])
         case record(Int, Record)
-        case hint(for: UInt32, Int, Record, PartitionFence.Token)
-        case hintTaken(PartitionFence.Token)
+        case hint(for: UInt32, Int, Record, Int)
+        case hintTaken(Int)
         case replay(Int, Record)
         case replayed(Int, Record)
         case read(Int, by: Int)
@@ -35,8 +35,8 @@ struct CollectionHarness {
 
     enum Item {
         case frame(UInt32, UInt32, session: Int, Frame)
-        case end(UInt32, PartitionFence.Token)
-        case exchange(UInt32, UInt32, Int, Record, PartitionFence.Token)
+        case end(UInt32, Int)
+        case exchange(UInt32, UInt32, Int, Record, Int)
         case repair(Int)
         case open(UInt32, UInt32)
         case wake(UInt32)
@@ -57,13 +57,14 @@ struct CollectionHarness {
     private var lastArrival: [[UInt32]: UInt64] = [:]
     private var sessions: [[UInt32]: Int] = [:]
     private var closed: Set<[UInt32]> = []
-    private var reads: [Int: (node: UInt32, key: Int, token: PartitionFence.Token, merged: Record?)] = [:]
+    private var reads: [Int: (node: UInt32, key: Int, token: Int, merged: Record?)] = [:]
     private var lastRead = 0
+    private var lastWork = 0
 
-    init(seed: UInt64, planted: Bool = false) {
+    init(seed: UInt64, _ change: (inout TombstoneCollectionSettings) -> Void = { _ in }) {
         random = Seeded(seed)
         var settings = TombstoneCollectionSettings()
-        settings.plantedSkipsFence = planted
+        change(&settings)
         settings.patience = 20_000
         for member in members {
             nodes.append(
@@ -72,6 +73,12 @@ struct CollectionHarness {
                         node: member, incarnation: 1, epoch: 1, members: members, settings: settings)))
         }
         for a in members { for b in members where a != b { tell(a, .linkOpened(b)) } }
+    }
+
+    private mutating func begin(_ node: UInt32) -> Int {
+        lastWork += 1
+        nodes[Int(node)].work.insert(lastWork)
+        return lastWork
     }
 
     static func key(_ number: Int) -> [UInt8] {
@@ -167,20 +174,19 @@ struct CollectionHarness {
         if latest[key].map({ $0.version < record.version }) ?? true { latest[key] = record }
         if let held = nodes[Int(node)].records[key], held.version >= record.version { return }
         nodes[Int(node)].records[key] = record
-        nodes[Int(node)].marked.remove(key)
     }
 
     // MARK: Fences
 
-    private mutating func finish(_ node: UInt32, _ token: PartitionFence.Token) {
-        nodes[Int(node)].fence.end(token)
+    private mutating func finish(_ node: UInt32, _ token: Int) {
+        nodes[Int(node)].work.remove(token)
         look(node)
     }
 
     private mutating func look(_ node: UInt32) {
         let own = nodes[Int(node)]
         for (round, stage, mark) in own.awaited {
-            guard mark.map({ own.fence.isPassed($0) }) ?? own.hints.isEmpty else { continue }
+            guard mark.map({ mark in !own.work.contains { $0 < mark } }) ?? own.hints.isEmpty else { continue }
             nodes[Int(node)].awaited.removeAll { $0.round == round && $0.stage == stage }
             tell(node, .fenced(round, stage))
         }
@@ -206,18 +212,11 @@ struct CollectionHarness {
             send(node, owner, .collection(bytes(message)))
         case .check(let round, _, let entries): tell(node, .checked(round, except: others(entries)))
         case .fence(let round, _, let stage):
-            let mark = stage == .hints ? nil : nodes[Int(node)].fence.raise(0)
+            let mark = stage == .hints ? nil : lastWork + 1
             nodes[Int(node)].awaited.append((round, stage, mark))
             look(node)
-        case .mark(let round, _, let entries):
-            for entry in entries where holds(entry) { nodes[Int(node)].marked.insert(number(entry)) }
-            tell(node, .marked(round, except: others(entries)))
-        case .unmark(_, let entries): for entry in entries { nodes[Int(node)].marked.remove(number(entry)) }
         case .erase(let round, let entries):
-            for entry in entries where holds(entry) && own.marked.contains(number(entry)) {
-                nodes[Int(node)].records[number(entry)] = nil
-                nodes[Int(node)].marked.remove(number(entry))
-            }
+            for entry in entries where holds(entry) { nodes[Int(node)].records[number(entry)] = nil }
             tell(node, .erased(round))
         case .finished(_, let outcome): outcomes.append(outcome)
         }
@@ -234,14 +233,14 @@ struct CollectionHarness {
     mutating func write(_ key: Int, isTombstone: Bool, at node: UInt32) {
         version += 1
         let record = Record(version: version, isTombstone: isTombstone)
-        let token = nodes[Int(node)].fence.begin(0)
+        let token = begin(node)
         for owner in owners {
             guard random.next() % 4 == 0 else {
                 send(node, owner, .record(key, record), slow: random.next() % 2 == 0)
                 continue
             }
             let holder = members[Int(random.next() % 5)]
-            let hint = nodes[Int(node)].fence.begin(0)
+            let hint = begin(node)
             send(node, holder, .hint(for: owner, key, record, hint))
         }
         push(now + random.next() % 2000, .end(node, token))
@@ -249,7 +248,7 @@ struct CollectionHarness {
 
     mutating func read(_ key: Int, at node: UInt32) {
         lastRead += 1
-        reads[lastRead] = (node, key, nodes[Int(node)].fence.begin(0), nil)
+        reads[lastRead] = (node, key, begin(node), nil)
         for _ in 0..<2 { send(node, members[Int(random.next() % 5)], .read(key, by: lastRead)) }
         push(now + random.next() % 4000, .repair(lastRead))
     }
@@ -265,10 +264,8 @@ struct CollectionHarness {
     mutating func exchange() {
         let (from, to) = (owners[Int(random.next() % 3)], owners[Int(random.next() % 3)])
         let key = Int(random.next() % UInt64(keys))
-        guard from != to, !nodes[Int(from)].marked.contains(key), let record = nodes[Int(from)].records[key] else {
-            return
-        }
-        let token = nodes[Int(from)].fence.begin(0)
+        guard from != to, let record = nodes[Int(from)].records[key] else { return }
+        let token = begin(from)
         push(now + random.next() % 2000, .exchange(from, to, key, record, token))
     }
 
@@ -293,7 +290,7 @@ struct CollectionHarness {
     }
 
     mutating func collect() {
-        let entries = nodes[0].records.filter { $0.value.isTombstone && !nodes[0].marked.contains($0.key) }
+        let entries = nodes[0].records.filter(\.value.isTombstone)
             .sorted { $0.key < $1.key }.map { CollectionEntry(key: Self.key($0.key), digest: $0.value.version) }
         tell(0, .begin(Self.place, owners: owners, entries))
     }
@@ -307,9 +304,7 @@ struct CollectionHarness {
         run(until: now + 200_000)
         for key in 0..<keys {
             for from in owners {
-                guard let record = nodes[Int(from)].records[key], !nodes[Int(from)].marked.contains(key) else {
-                    continue
-                }
+                guard let record = nodes[Int(from)].records[key] else { continue }
                 for to in owners { merge(to, key, record) }
             }
         }
