@@ -64,12 +64,13 @@ import Testing
                         let value = round * 1_000_000 + number
                         number += 1
                         do {
-                            try await client.put(MartletKey(key), value, durability: .always, deadline: .seconds(1))
+                            try await client.put(MartletKey(key), value, durability: .always, deadline: .seconds(2))
                         } catch { break }
                         acknowledged[key] = value
                         if progress.acknowledged.add(1, ordering: .relaxed).newValue == goal {
                             progress.isKilled.store(true, ordering: .relaxed)
                             _ = Glibc.kill(process, SIGKILL)
+                            await client.close()  // what was not acknowledged would be tried until its deadline
                         }
                     }
                     return acknowledged

@@ -41,10 +41,11 @@ extension CatchUp {
 
     /// Exchanges what this node and another hold in a range, a page of it at most; anti-entropy hears how far it came.
     func exchange(_ range: MerkleRange, with node: UInt32, id: UInt64) {
-        let state = store.keyspaces[machine.units[range.unit].keyspace]
+        let keyspace = machine.units[range.unit].keyspace
+        let state = store.keyspaces[keyspace]
         let page = CatchUpPageInFlight(
-            id: id | Self.treeBit, began: replication.newRequest(), node: node, keyspace: machine.units[range.unit].keyspace, slots: [range.slots],
-            from: range.from(keyspace: state.settings.id, generation: state.generation))
+            id: id | Self.treeBit, began: replication.newRequest(), node: node, keyspace: keyspace,
+            slots: [range.slots], from: range.from(keyspace: state.settings.id, generation: state.generation))
         page.range = range
         page.limit = range.upTo(keyspace: state.settings.id, generation: state.generation)
         begin(page)

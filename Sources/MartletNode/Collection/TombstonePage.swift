@@ -51,7 +51,8 @@ struct TombstoneStretch: Sendable {
                             page.entries.append(CollectionEntry(key: key.array, digest: digest))
                         }
                     }
-                    guard seen >= records || page.bytes >= bytes || page.entries.count >= entries else { return .continue }
+                    let isFull = seen >= records || page.bytes >= bytes || page.entries.count >= entries
+                    guard isFull else { return .continue }
                     page.last = key.array
                     return .stop
                 }
