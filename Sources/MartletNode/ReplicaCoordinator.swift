@@ -62,12 +62,11 @@ public actor ReplicaCoordinator {
 
     /// What has become of the commit that a reply waits for.
     public func state(of commit: UInt64) -> CommitState {
-        if commit <= store.committed { return .done }
         if store.hasFailed(commit) {
             let error = store.lastError ?? StorageError(.closed, "the commit failed")
             return .failed(reply: TransactionFailure(error).reply)
         }
-        return .pending
+        return commit <= store.committed ? .done : .pending
     }
 
     /// Runs `body` once, on the loop, when the next commit is done or has failed.

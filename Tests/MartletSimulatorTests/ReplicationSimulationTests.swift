@@ -169,4 +169,29 @@ import Testing
             return notes
         }
     }
+
+    /// A value that this node could not store is not answered, although another owner holds it, whose word comes after
+    /// the failure: two owners of three have to.
+    @Test(arguments: UInt64(1)...60) func whatCouldNotBeStoredIsNotRead(seed: UInt64) {
+        let notes = Self.run(seed: seed, [.disk(.always), .disk(.interval), .disk(.always)]) { world, expect in
+            expect(await world.call(0, ["SET", "k", "old"]), "+OK", "before")
+            world.crash(2)
+            await world.pause(.seconds(1))
+            world.fill(0)
+            world.messages.faults.clog(from: 2, to: 1, by: .milliseconds(Int(seed % 12)))
+            let read = Lock("")
+            world.host.environment.spawn("reader") {
+                let reply = await world.call(0, ["GET", "k"])
+                read.withLock { $0 = reply }
+            }
+            await world.pause(.microseconds(Int(seed) * 20))
+            let written = await world.call(0, ["SET", "k", "new"])
+            await world.pause(.seconds(5))
+            let found = read.withLock { $0 }
+            expect("\(written.hasPrefix("-"))", "true", "two owners do not hold it: \(written)")
+            expect("\(found == "$new")", "false", "one owner holds it")
+            world.fill(0, false)
+        }
+        #expect(notes.faults.isEmpty && notes.done, "\(notes.faults.prefix(5))")
+    }
 }

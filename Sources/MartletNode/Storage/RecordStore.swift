@@ -169,9 +169,9 @@ final class RecordStore {
 
     /// Runs `body` once a commit is done, or with the error that it failed with.
     func whenDone(_ commit: UInt64, _ body: @escaping (StorageError?) -> Void) {
+        if hasFailed(commit) { return body(lastError ?? failure) }
         if commit <= committed { return body(nil) }
-        // Decided while the outcome is heard: once all have heard, a failed commit's number counts as passed.
-        if hasFailed(commit) || failure != nil { return body(lastError ?? failure) }
+        if let failure { return body(lastError ?? failure) }
         whenCommitted { [self] in whenDone(commit, body) }
     }
 
@@ -183,9 +183,23 @@ final class RecordStore {
         if let error { throw error }
     }
 
-    /// Whether a commit failed: it is neither done nor can it still be done.
-    func hasFailed(_ commit: UInt64) -> Bool { commit > committed && commit <= failedUpTo }
-    private var failedUpTo: UInt64 = 0
+    /// Whether a commit failed, whenever that was: who waits for another node besides asks late. O(failures kept).
+    @inline(__always)
+    func hasFailed(_ commit: UInt64) -> Bool {
+        !failures.isEmpty && failures.contains { $0.contains(commit) }
+    }
+    /// The numbers of commits that failed, those of failures in a row together, ascending; the last ones.
+    private var failures: [ClosedRange<UInt64>] = []
+    private static let failuresKept = 256
+
+    private func noteFailed(_ commits: ClosedRange<UInt64>) {
+        if let last = failures.last, last.upperBound + 1 >= commits.lowerBound {
+            failures[failures.count - 1] = last.lowerBound...commits.upperBound
+        } else {
+            failures.append(commits)
+        }
+        if failures.count > Self.failuresKept { failures.removeFirst() }
+    }
 
     /// Takes note of what the committer did; called on the loop.
     func receive(_ outcome: Committer.Outcome) {
@@ -196,7 +210,8 @@ final class RecordStore {
         case .failed(_, let error):
             submitBatch()  // what this turn gathered may build on what failed: it is refused there
             failuresSeen += 1
-            failedUpTo = openCommit - 1
+            let failed = openCommit - 1
+            if failed > committed { noteFailed(committed + 1...failed) }
             if error.code != .outOfSpace {
                 failure = StorageError(.poisoned, error.message)  // from now on nothing is even tried
                 noteFailure?(error)
@@ -217,7 +232,8 @@ final class RecordStore {
         let waiters = commitWaiters
         commitWaiters = []
         for waiter in waiters { waiter() }
-        if case .failed = outcome { committed = failedUpTo }
+        // Nothing waits for what failed any more: later commits can be told of.
+        if case .failed = outcome { committed = max(committed, failures.last?.upperBound ?? 0) }
         needTurnEnd()
     }
     private(set) var lastError: StorageError?
