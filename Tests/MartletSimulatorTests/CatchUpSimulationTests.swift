@@ -247,4 +247,36 @@ import Testing
         }
         #expect(caught.count >= 10, "of 20 seeds \(caught) found it")
     }
+
+    /// Two owners that both lost what was not synced, each with a damaged record, do not wait for each other for ever.
+    @Test(arguments: UInt64(1)...4) func twoInNeedWithDamagedRecordsFindTogether(seed: UInt64) {
+        let executor = SimulationExecutor(seed: seed)
+        let notes = Lock(Notes())
+        let world = ThreeNodes(executor, [.disk(.interval), .disk(.interval)])
+        world.placement = .count(2)
+        world.host.environment.spawn("test") {
+            await world.start()
+            for key in 0..<60 { _ = await world.call(key % 2, ["SET", "k\(key)", "v"]) }
+            await world.pause(.seconds(3))
+            for node in 0..<2 where world.flipBit(node) == nil {
+                notes.withLock { $0.faults.append("nothing stored") }
+            }
+            world.crash(0)
+            world.crash(1)
+            await world.start(0)
+            await world.start(1)
+            await world.pause(.seconds(30))
+            for node in 0..<2 {
+                let inNeed = await world.status(node)?.inNeed ?? -1
+                if inNeed != 0 { notes.withLock { $0.faults.append("node \(node) is in need of \(inNeed)") } }
+            }
+            for key in 0..<60 where await world.call(key % 2, ["SET", "k\(key)", "w"]) != "+OK" {
+                notes.withLock { $0.faults.append("k\(key) takes no write") }
+            }
+            notes.withLock { $0.done = true }
+        }
+        _ = executor.run { notes.withLock { $0.done } || executor.now > MonotonicTime(nanoseconds: 600_000_000_000) }
+        let found = notes.withLock { $0 }
+        #expect(found.faults.isEmpty && found.done, "\(found.faults.prefix(5))")
+    }
 }

@@ -115,7 +115,7 @@ struct CatchUpStretch: Sendable {
         return comparison
     }
 
-    private static let mostDamaged = 64
+    private static let mostDamaged = 1024
 
     /// Nil for a damaged record.
     static func digest(_ record: RawSpan, _ key: RawSpan, _ scratch: inout ByteBuffer) -> UInt64? {
