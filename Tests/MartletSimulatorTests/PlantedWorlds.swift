@@ -48,9 +48,11 @@ enum PlantedWorlds {
             settings.sloppy = bug == .collectedByTime ? 0 : 100
             settings.durabilities = [.always]
             settings.collectionAges = [2_000]
+            settings.hintRates = [2 << 10]
+            settings.faultTime = .seconds(40)
             // Keys that are deleted and then left alone.
-            settings.workload.keys = 200
-            settings.workload.mix = [40, 30, 30, 0, 0, 0, 0, 0, 0, 0]
+            settings.workload.keys = 300
+            settings.workload.mix = [20, 20, 60, 0, 0, 0, 0, 0, 0, 0]
         case .acknowledgedOneEarly, .damagedIsAbsent, .refusedIsApplied, .suspectRemoved: break
         }
         return settings
@@ -80,6 +82,7 @@ enum PlantedWorlds {
         case .writeBackSkipped: 12...31
         case .countersReset, .dotsReused, .damagedIsAbsent: 2...21
         case .acknowledgedOneEarly, .caughtUpFromOne, .expiredForgotten: 3...22
+        case .hintReplayedAfterCollection: 5...24
         default: 1...20
         }
     }

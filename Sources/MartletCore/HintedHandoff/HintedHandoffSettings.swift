@@ -16,6 +16,8 @@ public struct HintedHandoffSettings: Hashable, Sendable {
     public var patience: UInt64 = 5_000_000_000
     /// From a failure to the next try.
     public var retry: UInt64 = 500_000_000
+    /// Bytes per second that are replayed at the least, and at the most where clients' requests do not suffer by it.
+    public var rates: ClosedRange<UInt64> = 256 << 10...64 << 20
     /// From the first hint for a node that can be reached until it is replayed: more may come.
     public var delay: UInt64 = 100_000_000
 

@@ -9,9 +9,10 @@ extension Replication {
     /// O(operations).
     var oldestWork: UInt64 {
         guard openHints.isEmpty else { return 0 }
+        let ignoresHints = store.settings.plantedBugs.contains(.collectsDespiteHints)
         let numbers = [
             openWrites?.id, writes.oldest, reads.oldest, hintMessages.oldest, lateHints.keys.min(), loads.oldest,
-            busyKeys.values.map(\.since).min(), catchUp?.oldestPage, hints?.oldestPage,
+            busyKeys.values.map(\.since).min(), catchUp?.oldestPage, ignoresHints ? nil : hints?.oldestPage,
         ]
         return numbers.compactMap { $0 }.min() ?? .max
     }

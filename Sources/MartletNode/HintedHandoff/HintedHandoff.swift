@@ -41,8 +41,8 @@ final class HintedHandoff {
         var settings = settings
         settings.bytes /= workers
         settings.bytesPerTarget /= workers
-        let usual = WorkBudget()
-        let budget = WorkBudget(floor: usual.floor / UInt64(workers), ceiling: usual.ceiling / UInt64(workers))
+        let (floor, ceiling) = (settings.rates.lowerBound, settings.rates.upperBound)
+        let budget = WorkBudget(floor: floor / UInt64(workers), ceiling: ceiling / UInt64(workers))
         machine = HintedHandoffMachine(settings: settings, budget: budget)
     }
 

@@ -44,6 +44,8 @@ struct ReplicatedChoices {
     var isSloppy: Bool
     /// Bytes of hints that a node keeps.
     var hintBytes: Int
+    /// Bytes per second at which a node hands hints over.
+    var hintRate: UInt64
 
     var nodes: Int { storages.count }
     /// Whether acknowledgements may be of nodes that own nothing.
@@ -91,6 +93,7 @@ struct ReplicatedChoices {
         if isHot { thinkTime = settings.workload.thinkTime / 4 }
         isSloppy = random.below(100) < settings.sloppy
         hintBytes = [1 << 30, 1 << 30, 1 << 30, 4 << 10][random.below(4)]
+        hintRate = settings.hintRates[random.below(settings.hintRates.count)]
     }
 
     /// A cluster of any size that is left alone: all as usual, on disks, three replicas of a partition.
@@ -113,6 +116,7 @@ struct ReplicatedChoices {
         hasForeign = false
         isSloppy = true
         hintBytes = 1 << 30
+        hintRate = 64 << 20
     }
 
     /// All in memory, all on disks, or some of each.

@@ -13,7 +13,6 @@ extension ReplicatedCluster {
     func registerOutage(_ injector: FaultInjector) {
         injector.register(.outage) { [self] fault in
             // Of a cluster that is not whole it is not known what it can spare.
-            let spare = choices.replicas - max(choices.read, choices.write)
             guard outage == nil, spare > 0, isFormed else { return nil }
             let victims = Array(shuffledIDs().prefix(1 + random.below(spare)))
             let others = nodes.map(\.id).filter { !victims.contains($0) }
@@ -26,6 +25,13 @@ extension ReplicatedCluster {
                 undo()
             }
         }
+    }
+
+    /// How many nodes may be gone at once: as many owners of a key as its quorums can do without; where one
+    /// acknowledgement is enough, and be it a hint, all nodes but one.
+    private var spare: Int {
+        let isOneEnough = choices.hasStandIns && choices.read == 1 && choices.write == 1
+        return isOneEnough ? nodes.count - 1 : choices.replicas - max(choices.read, choices.write)
     }
 
     private func remove(_ victims: [UInt32], _ severity: Double) -> () -> Void {

@@ -102,6 +102,7 @@ public final class ReplicatedCluster: SimulatedCluster, @unchecked Sendable {  /
         settings.antiEntropy = choices.antiEntropy
         settings.tombstones = choices.tombstones
         (settings.hints.bytes, settings.hints.bytesPerTarget) = (choices.hintBytes, choices.hintBytes)
+        settings.hints.rates = choices.hintRate...choices.hintRate
         settings.plantedBugs = plantedBug?.inNodes ?? []
         if plantedBug == .caughtUpFromOne { settings.catchUp.plantedNeed = 1 }
         return settings

@@ -28,6 +28,8 @@ public struct SimulationSettings: Sendable {
     public var durabilities: [Durability] = [.always, .always, .interval, .none]
     /// The share of the seeds whose nodes keep nothing on disk, in percent.
     public var volatile = 15
+    /// Bytes per second at which a node hands over the hints that it holds, one of them for each seed.
+    public var hintRates: [UInt64] = [64 << 20, 64 << 20, 8 << 10]
     /// How long ago a value has to have been deleted for its tombstone to be erased, in milliseconds, one of them for
     /// each seed: longer than clients repeat a write.
     public var collectionAges: [Int64] = [15_000, 30_000]
