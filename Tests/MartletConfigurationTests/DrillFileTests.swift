@@ -38,6 +38,8 @@ import Testing
               - {at: 4s, skew: node-1, by: 30ms, behind: true}
               - {at: 5s, slow_disk: node-1, by: 30ms}
               - {at: 6s, flap: node-4, every: 400ms, for: 1s}
+              - {at: 100ms, limit_cpu: [node-1, node-2], percent: 25}
+              - {at: 200ms, rate: 5000}
             """
         let drill = try Self.parse(text).get()
         #expect(drill.name == "d" && drill.shows == "much" && drill.duration == .seconds(20))
@@ -52,6 +54,8 @@ import Testing
         let apart = DrillConfiguration.Action.partition([["node-4"], ["node-1", "node-2", "node-3"]])
         #expect(
             drill.steps == [
+                .init(at: .milliseconds(100), .limitCPU(["node-1", "node-2"], percent: 25)),
+                .init(at: .milliseconds(200), .rate(5000)),
                 .init(at: .seconds(1), .kill(["node-1", "node-2"])),
                 .init(at: .seconds(2), .partition([["node-3"], ["node-1", "node-2", "node-4"]])),
                 .init(at: .seconds(3), .oneWay(from: ["node-1"], to: ["node-2", "node-3"])),

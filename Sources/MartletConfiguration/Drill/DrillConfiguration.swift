@@ -81,6 +81,10 @@ public struct DrillConfiguration: Sendable {
         case slowDisk([String], Duration)
         /// The nodes' calendars are ahead by so much, or behind.
         case skew([String], milliseconds: Int)
+        /// Each of the nodes has so many hundredths of one core, all its threads together; 0: as many as there are.
+        case limitCPU([String], percent: Int)
+        /// From now on clients send so many requests a second.
+        case rate(Int)
     }
 
     /// Rounds of one fault each, drawn from a seed.
@@ -117,10 +121,10 @@ extension DrillConfiguration.Action {
     public var nodes: [String] {
         switch self {
         case .kill(let nodes), .restart(let nodes), .wipe(let nodes), .pause(let nodes), .resume(let nodes): nodes
-        case .slowDisk(let nodes, _), .skew(let nodes, _): nodes
+        case .slowDisk(let nodes, _), .skew(let nodes, _), .limitCPU(let nodes, _): nodes
         case .partition(let groups): groups.min { $0.count < $1.count } ?? []
         case .oneWay(let from, _): from
-        case .heal: []
+        case .heal, .rate: []
         }
     }
 
@@ -130,7 +134,7 @@ extension DrillConfiguration.Action {
         case .kill, .pause, .partition, .oneWay, .wipe: true
         case .slowDisk(_, let time): time > .zero
         case .skew(_, let milliseconds): milliseconds != 0
-        case .restart, .resume, .heal: false
+        case .restart, .resume, .heal, .limitCPU, .rate: false
         }
     }
 
@@ -154,6 +158,10 @@ extension DrillConfiguration.Action {
             milliseconds == 0
                 ? "the clock of \(list(nodes)) is right again"
                 : "the clock of \(list(nodes)) is \(abs(milliseconds)) ms \(milliseconds > 0 ? "ahead" : "behind")"
+        case .limitCPU(let nodes, let percent):
+            percent == 0
+                ? "\(list(nodes)) may use all processors" : "\(list(nodes)) may use \(percent) % of a processor each"
+        case .rate(let rate): "\(rate) requests a second"
         }
     }
 }

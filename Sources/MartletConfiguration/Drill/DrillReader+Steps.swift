@@ -9,6 +9,7 @@ extension DrillReader {
     ) -> [DrillConfiguration.Step] {
         let extra = [
             DrillSettings.at, DrillSettings.by, DrillSettings.behind, DrillSettings.every, DrillSettings.lasting,
+            DrillSettings.percent,
         ]
         var reader = MappingReader(
             item, file: file, path: "steps[\(index)]",
@@ -32,6 +33,7 @@ extension DrillReader {
     ) -> DrillConfiguration.Action? {
         switch name {
         case "heal": return .heal
+        case "rate": return .rate(reader.number(DrillSettings.load[0]) ?? 1000)
         case "partition": return partition(&reader, cluster)
         case "isolate":
             let apart = nodes("isolate", &reader, cluster)
@@ -54,6 +56,11 @@ extension DrillReader {
         case "wipe": return .wipe(nodes)
         case "pause": return .pause(nodes)
         case "resume": return .resume(nodes)
+        case "limit_cpu":
+            if reader.node("percent") == nil {
+                reader.fault("percent", "", "missing: how much of one processor, or 0 for no limit")
+            }
+            return .limitCPU(nodes, percent: reader.number(DrillSettings.percent) ?? 0)
         default:
             if reader.node("by") == nil { reader.fault("by", "", "missing: how much, as in 200ms, or 0ms for none") }
             let amount = reader.number(DrillSettings.by) ?? 0

@@ -32,7 +32,7 @@ public enum DrillSettings {
         Setting("value", .size(40...10_000), default: "100B", "Bytes of a value."),
         Setting("keys", .integer(1...100_000), default: "2000", "How many keys there are."),
         Setting(
-            "connections", .integer(1...50), default: "8",
+            "connections", .integer(1...500), default: "8",
             "Connections to each node, with one request at a time on each."
         ),
         Setting("timeout", .duration(50...60_000), default: "1s", "When a client gives a request up."),
@@ -53,14 +53,15 @@ public enum DrillSettings {
         "kill", "pause", "halves", "isolate", "one_way", "flap", "wipe", "slow_disk", "skew",
     ]
 
-    /// What a step does, beside `at` and what some take: `by`, `every`, `for`, `from`, `to`.
+    /// What a step does, beside `at` and what some take: `by`, `percent`, `every`, `for`, `from`, `to`.
     public static let actions = [
         "kill", "restart", "wipe", "pause", "resume", "partition", "isolate", "one_way", "flap", "heal", "slow_disk",
-        "skew",
+        "skew", "limit_cpu", "rate",
     ]
 
     static let at = Setting("at", .duration(0...86_400_000), "When, since the load began.")
     static let by = Setting("by", .duration(0...600_000), "How much.")
+    static let percent = Setting("percent", .integer(0...6400), "Hundredths of one processor.")
     static let behind = Setting("behind", .boolean, default: "false", "Whether a clock is behind rather than ahead.")
     static let every = Setting(
         "every", .duration(20...600_000), default: "500ms", "How long a flapping node is there, and away.")

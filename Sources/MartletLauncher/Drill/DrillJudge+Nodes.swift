@@ -10,6 +10,10 @@ extension DrillJudge {
         var usual = LatencyHistogram()
         for operation in operations where operation.due < first { usual.record(operation.latency) }
         return events.enumerated().compactMap { index, event in
+            switch event.action {
+            case .rate, .limitCPU: return nil
+            default: break
+            }
             guard !event.action.isFault, event.at < end else { return nil }
             let next = index + 1 < events.count ? events[index + 1].at : UInt64.max
             let whole = whole(after: event.at, before: next)
@@ -35,6 +39,42 @@ extension DrillJudge {
             if isWhole { return sample.at }
         }
         return nil
+    }
+
+    // MARK: Overload
+
+    /// After each step that lowered the rate, how long clients still waited longer than they did before the first
+    /// one that raised it.
+    var reliefs: [DrillReport.Relief] {
+        var rates: [(at: UInt64, rate: Int)] = [(start, drill.load.rate)]
+        for event in events { if case .rate(let rate) = event.action { rates.append((event.at, rate)) } }
+        guard let first = rates.indices.dropFirst().first(where: { rates[$0].rate > rates[$0 - 1].rate }) else {
+            return []
+        }
+        // What begins, as the nodes do, is not usual yet.
+        let usual = p99(from: rates[first - 1].at + (rates[first].at - rates[first - 1].at) / 2, to: rates[first].at)
+        return rates.indices.dropFirst().filter { $0 > first && rates[$0].rate < rates[$0 - 1].rate }.map { index in
+            let (from, until) = (rates[index].at, index + 1 < rates.count ? rates[index + 1].at : end)
+            var normal: UInt64 = from
+            var at = from
+            while at + 1_000_000_000 <= until {
+                if p99(from: at, to: at + 1_000_000_000) > usual + usual / 2 + 1_000_000 { normal = at + 1_000_000_000 }
+                at += 1_000_000_000
+            }
+            return DrillReport.Relief(
+                event: "\(rates[index].rate) requests a second, after \(rates[index - 1].rate)",
+                seconds: normal + 1_000_000_000 > until ? nil : Double(normal - from) / 1e9, usualP99: usual,
+                p99: p99(from: normal, to: until))
+        }
+    }
+
+    /// Of the requests due in a time.
+    private func p99(from: UInt64, to: UInt64) -> UInt64 {
+        var latency = LatencyHistogram()
+        for operation in operations where operation.due >= from && operation.due < to {
+            latency.record(operation.latency)
+        }
+        return latency.percentile(99)
     }
 
     // MARK: Counters

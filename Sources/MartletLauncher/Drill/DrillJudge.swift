@@ -51,6 +51,7 @@ struct DrillJudge {
         run.detections = detections
         run.gaps = gaps
         run.recoveries = recoveries
+        run.reliefs = reliefs
         run.mostHints = mostHints
         run.counters = changes
         run.refusals =
@@ -214,7 +215,7 @@ struct DrillJudge {
         events.compactMap { event in
             guard event.action.isFault, !event.action.nodes.isEmpty else { return nil }
             switch event.action {
-            case .slowDisk, .skew: return nil
+            case .slowDisk, .skew, .limitCPU, .rate: return nil
             default: break
             }
             let victims = Set(event.action.nodes)
@@ -239,7 +240,10 @@ struct DrillJudge {
         return events.enumerated().compactMap { index, event in
             let victims = Set(event.action.nodes.compactMap { name in members.firstIndex { $0.name == name } })
             guard event.action.isFault, !victims.isEmpty else { return nil }
-            if case .skew = event.action { return nil }
+            switch event.action {
+            case .skew, .limitCPU, .rate: return nil
+            default: break
+            }
             let names = Set(victims.map { members[$0].name })
             let until = events[(index + 1)...].first { !$0.action.isFault }?.at ?? end
             let concerned = (0..<found.ring.partitions).filter {

@@ -53,6 +53,7 @@ struct DrillLanes {
             case .heal: isCut = false
             case .slowDisk(let nodes, let time): if nodes.contains(name) { isSlow = time > .zero }
             case .skew(let nodes, let time): if nodes.contains(name) { isWrong = time != 0 }
+            case .limitCPU, .rate: break
             }
         }
         if isDown { return "down" }

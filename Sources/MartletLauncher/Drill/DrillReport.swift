@@ -37,6 +37,7 @@ struct DrillReport: Codable, Sendable, Equatable {
         var detections: [Detection] = []
         var gaps: [Gap] = []
         var recoveries: [Recovery] = []
+        var reliefs: [Relief] = []
         /// The most hints that waited at one time, over all nodes; nil where nodes do not tell.
         var mostHints: Int?
         /// Of all nodes' counters, how much each changed.
@@ -104,6 +105,8 @@ struct DrillReport: Codable, Sendable, Equatable {
         var p50: UInt64
         var p99: UInt64
         var max: UInt64
+
+        var answeredPerSecond: Double { Double(requests - failed) / Swift.max(0.001, to - from) }
     }
 
     /// How soon a fault was known.
@@ -122,6 +125,17 @@ struct DrillReport: Codable, Sendable, Equatable {
         /// Of the requests meanwhile, and of those before the first fault.
         var p99: UInt64
         var usualP99: UInt64
+    }
+
+    /// How long clients felt an overload that was over.
+    struct Relief: Codable, Sendable, Equatable {
+        var event: String
+        /// From when the load fell until no second's p99 was above one and a half times the usual one; nil if it stayed
+        /// above.
+        var seconds: Double?
+        /// Before the overload, and from then on.
+        var usualP99: UInt64
+        var p99: UInt64
     }
 
     /// The longest from when a write was due until one was acknowledged in the same partition, over all partitions that

@@ -35,6 +35,7 @@ final class DrillRun {
         var paused: Set<String> = []
         var slow: Set<String> = []
         var skewed: Set<String> = []
+        var limited: Set<String> = []
         var isCut = false
     }
 
@@ -77,7 +78,7 @@ final class DrillRun {
         let keys = DrillKey.make(drill.load.keys, partitions: ring.partitions)
         let before = await counters()
         let settings = DrillLoad.Settings(
-            targets: target.members.map(\.address), keys: keys, rate: Double(drill.load.rate), reads: drill.load.reads,
+            targets: target.members.map(\.address), keys: keys, reads: drill.load.reads,
             deletes: drill.load.deletes, valueBytes: drill.load.valueBytes, connections: drill.load.connections,
             timeout: UInt64(clamping: drill.load.timeout.inNanoseconds), seed: UInt64(drill.load.seed))
         let hasEnded = EndMark()
@@ -87,6 +88,7 @@ final class DrillRun {
         say("   0.0 s  load begins: \(drill.load.rate) requests a second on \(keys.count) keys")
         let clock = clock
         let signals = signals
+        signals.rate.store(drill.load.rate, ordering: .relaxed)
         async let running = DrillLoad.run(settings, clock: clock, signals: signals)
         async let watching = observer.run()
         var failure: DriverError?
@@ -124,7 +126,11 @@ final class DrillRun {
 
     private func perform(_ action: DrillConfiguration.Action) throws(DriverError) {
         let at = now
-        try target.perform(action)
+        if case .rate(let rate) = action {
+            signals.rate.store(rate, ordering: .relaxed)
+        } else {
+            try target.perform(action)
+        }
         events.append(Event(at: at, action: action))
         tell(action.text)
         switch action {
@@ -136,6 +142,9 @@ final class DrillRun {
         case .heal: undone.isCut = false
         case .slowDisk(let nodes, let time):
             if time == .zero { undone.slow.subtract(nodes) } else { undone.slow.formUnion(nodes) }
+        case .limitCPU(let nodes, let percent):
+            if percent == 0 { undone.limited.subtract(nodes) } else { undone.limited.formUnion(nodes) }
+        case .rate: break
         case .skew(let nodes, let time):
             if time == 0 { undone.skewed.subtract(nodes) } else { undone.skewed.formUnion(nodes) }
         }
@@ -147,6 +156,7 @@ final class DrillRun {
         if !undone.paused.isEmpty { try perform(.resume(undone.paused.sorted())) }
         if !undone.killed.isEmpty { try perform(.restart(undone.killed.sorted())) }
         if !undone.slow.isEmpty { try perform(.slowDisk(undone.slow.sorted(), .zero)) }
+        if !undone.limited.isEmpty { try perform(.limitCPU(undone.limited.sorted(), percent: 0)) }
         if !undone.skewed.isEmpty { try perform(.skew(undone.skewed.sorted(), milliseconds: 0)) }
     }
 

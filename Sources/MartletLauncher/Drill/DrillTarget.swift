@@ -45,6 +45,7 @@ final class RunningCluster: DrillTarget {
     /// Why a step cannot be done to it; nil if it can.
     func refusal(of action: DrillConfiguration.Action) -> String? {
         switch action {
+        case .rate: return nil
         case .pause(let names), .resume(let names):
             for name in names {
                 guard let node = node(name) else { return "there is no node \(name) here" }
@@ -53,7 +54,7 @@ final class RunningCluster: DrillTarget {
                 }
             }
             return nil
-        default: return "with --at only load, pause and resume: '\(action.text)' is for clusters that the drill starts"
+        default: return "with --at only rate, pause and resume: '\(action.text)' is for clusters that the drill starts"
         }
     }
 

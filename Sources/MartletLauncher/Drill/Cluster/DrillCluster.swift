@@ -14,6 +14,7 @@ final class DrillCluster {
     private let folder: String
     private let file: String
     private let network: DrillNetwork?
+    private let limits: DrillProcessorLimits?
     private let environments: [[String: String]]
     /// By node; nil while it has none.
     private var processes: [Int32?]
@@ -32,6 +33,7 @@ final class DrillCluster {
             try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
         } catch { throw DriverError("cannot make \(folder): \(error.localizedDescription)") }
         network = needs.network ? try DrillNetwork(nodes: count, folder: folder) : nil
+        limits = needs.limits ? try DrillProcessorLimits(nodes: count) : nil
         file = folder + "/cluster.yaml"
         processes = Array(repeating: nil, count: count)
         deaf = Array(repeating: [], count: count)
@@ -83,6 +85,7 @@ final class DrillCluster {
         guard let child = NodeProcess.spawn(arguments, environments[node], output: quiet, log: log(of: node)) else {
             throw DriverError("cannot start \(arguments[0]): \(DriverError.reason(errno))")
         }
+        try limits?.add(child, node: node)
         processes[node] = child
         past.append(child)
     }
@@ -166,6 +169,8 @@ final class DrillCluster {
             try network?.cut(deaf)
         case .slowDisk(_, let time):
             for node in nodes { try DrillNeeds.setSlowness(time, ofNode: node, folder: folder) }
+        case .limitCPU(_, let percent): for node in nodes { try limits?.set(percent, node: node) }
+        case .rate: break
         case .skew(_, let milliseconds):
             for node in nodes { try DrillNeeds.setSkew(milliseconds, ofNode: node, folder: folder) }
         }

@@ -11,6 +11,8 @@ struct DrillNeeds: Sendable, Equatable {
     var slowDisks = false
     /// Calendars that can be set wrong.
     var skew = false
+    /// Processors that nodes can be kept from.
+    var limits = false
 
     init(_ actions: [DrillConfiguration.Action], chaos kinds: [String] = []) {
         for action in actions {
@@ -18,7 +20,8 @@ struct DrillNeeds: Sendable, Equatable {
             case .partition, .oneWay, .heal: network = true
             case .slowDisk: slowDisks = true
             case .skew: skew = true
-            case .kill, .restart, .wipe, .pause, .resume: break
+            case .limitCPU: limits = true
+            case .kill, .restart, .wipe, .pause, .resume, .rate: break
             }
         }
         network = network || !Set(kinds).isDisjoint(with: ["halves", "isolate", "one_way", "flap"])
@@ -33,6 +36,9 @@ struct DrillNeeds: Sendable, Equatable {
                 + "(swift build -c release --product MartletSlowDisk)"
         }
         if skew, Self.fakeTimeLibrary == nil { return "wrong clocks need libfaketime: apt-get install libfaketime" }
+        if limits, !DrillProcessorLimits.arePossible {
+            return "limits of processor time need a control group of its own (cgroup, as root)"
+        }
         return nil
     }
 

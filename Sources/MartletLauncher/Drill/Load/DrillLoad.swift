@@ -9,6 +9,8 @@ final class DrillSignals: Sendable {
     let mustStop = Atomic<Bool>(false)
     let answered = Atomic<Int>(0)
     let failed = Atomic<Int>(0)
+    /// Requests a second that are due from now on.
+    let rate = Atomic<Int>(1)
 }
 
 /// The load of a drill: requests at even distances over connections to all nodes, whatever happens to these.
@@ -20,7 +22,6 @@ final class DrillLoad {
     struct Settings: Sendable {
         var targets: [SocketAddress]
         var keys: [DrillKey]
-        var rate: Double
         /// Shares of the requests, in percent.
         var reads: Int
         var deletes: Int
@@ -73,12 +74,14 @@ final class DrillLoad {
     private func run() -> DrillRecord {
         for index in connections.indices { connect(index) }
         record.start = now
-        var issued = 0
-        func due() -> UInt64 { record.start + UInt64(Double(issued) / settings.rate * 1e9) }
+        var schedule = (from: record.start, rate: signals.rate.load(ordering: .relaxed), issued: 0)
+        func due() -> UInt64 { schedule.from + UInt64(Double(schedule.issued) / Double(schedule.rate) * 1e9) }
         while true {
             let time = now
             let isEnding = signals.mustStop.load(ordering: .relaxed)
             if isEnding, connections.allSatisfy({ !$0.isBusy }) { break }
+            let rate = signals.rate.load(ordering: .relaxed)
+            if rate != schedule.rate { schedule = (max(time, due()), rate, 0) }
             giveUp(time)
             reconnect(time)
             while !isEnding, due() <= time {
@@ -89,7 +92,7 @@ final class DrillLoad {
                 } else {
                     break
                 }
-                issued += 1
+                schedule.issued += 1
             }
             let hasRoom = !isEnding && connections.contains { $0.isFree }
             wait(until: hasRoom ? due() : time + 20_000_000, now: time)

@@ -179,10 +179,13 @@ struct DrillPage {
     }
 
     private func writePhases(_ run: DrillReport.Run, to page: inout Markup) {
-        var table = ReportTable(columns: ["Since", "Seconds", "Requests", "Failed", "Slowed", "p50", "p99", "Longest"])
+        var table = ReportTable(columns: [
+            "Since", "Seconds", "Requests", "Answered a second", "Failed", "Slowed", "p50", "p99", "Longest",
+        ])
         for phase in run.phases {
             table.rows.append([
                 .init(phase.text), .init(Figures.digits(phase.to - phase.from)), .init("\(phase.requests)"),
+                .init(Figures.digits(phase.answeredPerSecond)),
                 .init("\(phase.failed)", isBad: phase.failed > 0), .init("\(phase.slowed)"),
                 .init(Figures.time(phase.p50)), .init(Figures.time(phase.p99)), .init(Figures.time(phase.max)),
             ])

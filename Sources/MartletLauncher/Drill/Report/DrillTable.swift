@@ -10,11 +10,17 @@ enum DrillTable {
         for run in report.runs { rows.append([run.name] + cells(run)) }
         var text = TerminalTable.aligned(rows, left: 1)
         for run in report.runs where run.phases.count <= 12 {
-            var phases = [["from", "phase of \(run.name)", "requests", "failed", "slowed", "p50", "p99", "max"]]
+            var phases = [
+                [
+                    "from", "phase of \(run.name)", "requests", "answered a second", "failed", "slowed", "p50", "p99",
+                    "max",
+                ]
+            ]
             for phase in run.phases {
                 phases.append([
-                    Figures.digits(phase.from) + " s", phase.text, "\(phase.requests)", "\(phase.failed)",
-                    "\(phase.slowed)", Figures.time(phase.p50), Figures.time(phase.p99), Figures.time(phase.max),
+                    Figures.digits(phase.from) + " s", phase.text, "\(phase.requests)",
+                    Figures.digits(phase.answeredPerSecond), "\(phase.failed)", "\(phase.slowed)",
+                    Figures.time(phase.p50), Figures.time(phase.p99), Figures.time(phase.max),
                 ])
             }
             text += "\n" + TerminalTable.aligned(phases, left: 2)
@@ -67,6 +73,12 @@ enum DrillTable {
                     "After \"\(recovery.event)\" all was whole within \(seconds(time)); the p99 meanwhile was "
                         + "\(Figures.time(recovery.p99)), \(Figures.ratio(ratio)) that before the first fault.")
             }
+        }
+        for relief in run.reliefs {
+            let time = relief.seconds.map { "within \(seconds($0))" } ?? "never, in the time there was,"
+            sentences.append(
+                "After the overload (\(relief.event)) the p99 of each second was \(time) at most 1.5 times the usual "
+                    + "\(Figures.time(relief.usualP99)) again.")
         }
         if let hints = run.mostHints, hints > 0 { sentences.append("At most \(hints) hints waited at one time.") }
         sentences.append(
