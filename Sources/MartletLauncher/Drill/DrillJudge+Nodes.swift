@@ -43,6 +43,9 @@ extension DrillJudge {
 
     // MARK: Overload
 
+    /// Over how long latencies are taken together, in nanoseconds.
+    private static let window: UInt64 = 5_000_000_000
+
     /// After each step that lowered the rate, how long clients still waited longer than they did before the first
     /// one that raised it.
     var reliefs: [DrillReport.Relief] {
@@ -57,13 +60,13 @@ extension DrillJudge {
             let (from, until) = (rates[index].at, index + 1 < rates.count ? rates[index + 1].at : end)
             var normal: UInt64 = from
             var at = from
-            while at + 1_000_000_000 <= until {
-                if p99(from: at, to: at + 1_000_000_000) > usual + usual / 2 + 1_000_000 { normal = at + 1_000_000_000 }
+            while at + Self.window <= until {
+                if p99(from: at, to: at + Self.window) > usual + usual / 2 + 1_000_000 { normal = at + 1_000_000_000 }
                 at += 1_000_000_000
             }
             return DrillReport.Relief(
                 event: "\(rates[index].rate) requests a second, after \(rates[index - 1].rate)",
-                seconds: normal + 1_000_000_000 > until ? nil : Double(normal - from) / 1e9, usualP99: usual,
+                seconds: normal + Self.window > until ? nil : Double(normal - from) / 1e9, usualP99: usual,
                 p99: p99(from: normal, to: until))
         }
     }

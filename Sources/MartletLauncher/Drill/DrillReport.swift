@@ -130,8 +130,8 @@ struct DrillReport: Codable, Sendable, Equatable {
     /// How long clients felt an overload that was over.
     struct Relief: Codable, Sendable, Equatable {
         var event: String
-        /// From when the load fell until no second's p99 was above one and a half times the usual one; nil if it stayed
-        /// above.
+        /// From when the load fell until no five seconds' p99 was above one and a half times the usual one; nil if it
+        /// stayed above.
         var seconds: Double?
         /// Before the overload, and from then on.
         var usualP99: UInt64

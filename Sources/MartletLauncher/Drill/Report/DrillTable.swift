@@ -77,7 +77,7 @@ enum DrillTable {
         for relief in run.reliefs {
             let time = relief.seconds.map { "within \(seconds($0))" } ?? "never, in the time there was,"
             sentences.append(
-                "After the overload (\(relief.event)) the p99 of each second was \(time) at most 1.5 times the usual "
+                "After the overload (\(relief.event)) the p99 of any five seconds was \(time) at most 1.5 times the usual "
                     + "\(Figures.time(relief.usualP99)) again.")
         }
         if let hints = run.mostHints, hints > 0 { sentences.append("At most \(hints) hints waited at one time.") }
