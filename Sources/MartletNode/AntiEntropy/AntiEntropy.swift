@@ -84,6 +84,7 @@ final class AntiEntropy {
         if let latency = pace.sample(replication.latencies, now: now) {
             machine.budget.adapt(latency: latency.now, target: latency.target, now: now)
             scan.adapt(latency: latency.now, target: latency.target, now: now)
+            replication.tombstones?.adapt(latency: latency.now, target: latency.target, now: now)
         }
         for action in machine.receive(event, forest: trees.forest, now: now) { perform(action) }
         schedule()

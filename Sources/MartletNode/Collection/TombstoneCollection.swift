@@ -29,6 +29,8 @@ final class TombstoneCollection {
     private var earliest: [UInt64]
     private var lastUnit = 0
     private var search: Search?
+    /// Whether a page is being read, or its round is under way.
+    private var isSearching = false
     private var searchTimer: (any LoopTimer)?
     private var budget = WorkBudget(floor: 64 << 10, ceiling: 16 << 20)
 
@@ -218,6 +220,11 @@ final class TombstoneCollection {
 
     // MARK: Leading
 
+    /// Follows what clients' requests take, as other work in the background does.
+    func adapt(latency: UInt64, target: UInt64, now: UInt64) {
+        budget.adapt(latency: latency, target: target, now: now)
+    }
+
     /// A record of a unit is gone, or will be, from a moment on.
     func note(_ unit: Int, deadSince: Int64) {
         guard isLed[unit], due[unit] > deadSince else { return }
@@ -227,7 +234,7 @@ final class TombstoneCollection {
 
     /// Goes on looking, or begins to: at once where there is anything to find, else later if there will be.
     private func searchSoon() {
-        guard !isStopped, searchTimer == nil, store.failure == nil else { return }
+        guard !isStopped, !isSearching, searchTimer == nil, store.failure == nil else { return }
         let now = store.loop.now.nanoseconds
         if search == nil { search = nextUnit(now).map { Search(unit: $0) } }
         guard search != nil || due.contains(where: { $0 < .max }) else { return }
@@ -241,6 +248,7 @@ final class TombstoneCollection {
     private func proceed() {
         guard !isStopped else { return }
         guard let search else { return searchSoon() }
+        isSearching = true
         if search.after.isEmpty { due[search.unit] = .max }
         let (unit, keyspace) = (units[search.unit], store.keyspaces[units[search.unit].keyspace])
         let stretch = TombstoneStretch(
@@ -271,7 +279,7 @@ final class TombstoneCollection {
     private func found(_ page: TombstonePage?) {
         guard !isStopped, var search else { return }
         guard let page else {
-            self.search = nil
+            (self.search, isSearching) = (nil, false)
             earliest[search.unit] = store.loop.now.nanoseconds + machine.settings.period
             note(search.unit, deadSince: 0)
             return searchSoon()
@@ -314,6 +322,7 @@ final class TombstoneCollection {
         search.left += left
         search.after = search.page.last ?? []
         self.search = search
+        isSearching = false
         if search.page.last == nil { endSearch(search) }
         searchSoon()
     }
