@@ -131,7 +131,9 @@ final class TombstoneCollection {
         let all = Array(entries.indices)
         guard let unit = unit(of: place), let catchUp = replication.catchUp, catchUp.machine.isCaughtUp(unit: unit)
         else { return receive(.checked(round, except: all)) }
-        let deadBy = store.clock.wallMicroseconds / 1000 - HybridLogicalClock.defaultBound
+        // By this node's own calendar, lest one that is wrong shorten the time for which retries are answered.
+        let bound = HybridLogicalClock.defaultBound
+        let deadBy = store.clock.wallMicroseconds / 1000 - max(bound, machine.settings.age - 2 * bound)
         replication.whenResident(entries.map(\.key)) { [self] in
             let except = all.filter { !isDead(entries[$0], by: deadBy) }
             do throws(StorageError) {
