@@ -186,6 +186,15 @@ import Testing
         #expect(found(4000, Self.unknown, node: 2) == 0, "of one that is gone")
         #expect(found(2000, Self.unknown, node: 0) == 0, "too early")
         #expect(found(8950, Self.unknown, node: 0) == 0, "others came back meanwhile")
+        var total = absence
+        total.takesWritesOnly = true
+        let refusal = History.Outcome.notApplied("NOQUORUM")
+        let read = Operation(.get, [Key(.plain, 1)], from: Self.at(4000), to: Self.at(4100), refusal)
+        for (operation, faults) in [(read, 0), (Self.set(1, 4000, 4100, refusal), 1)] {
+            var operation = operation
+            operation.node = 0
+            #expect(Self.found(MinorityGone.self, [operation]) { $0.absences = [total] } == faults)
+        }
     }
 
     @Test func foreignBytesAreSeen() {

@@ -125,6 +125,9 @@ public struct Evidence: Sendable {
         /// When all others knew of it; nil if not all did before its end.
         public var known: MonotonicTime?
         public var to: MonotonicTime
+        /// Whether a key may have no owner left: what others have no hint of they cannot answer for, but they take
+        /// writes that do not depend on what is stored.
+        public var takesWritesOnly = false
 
         public init(nodes: Set<Int>, from: MonotonicTime, known: MonotonicTime? = nil, to: MonotonicTime? = nil) {
             self.nodes = nodes

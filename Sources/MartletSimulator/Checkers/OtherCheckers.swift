@@ -46,7 +46,7 @@ public enum DoneOnce: Checker {
 }
 
 /// With a minority of every key's owners gone, what is asked of the other nodes two seconds after all of them know, or
-/// later, succeeds.
+/// later, succeeds. Where one acknowledgement is enough, and be it a hint, so do plain writes with any one node left.
 public enum MinorityGone: Checker {
     public static let name = "I11 a minority is not missed"
 
@@ -61,6 +61,9 @@ public enum MinorityGone: Checker {
                 guard !operation.isAcknowledged, operation.invoked >= begin, operation.returned <= absence.to,
                     let node = operation.node, !absence.nodes.contains(node)
                 else { return nil }
+                if absence.takesWritesOnly {
+                    guard case .set = operation.action else { return nil }
+                }
                 return "nodes \(absence.nodes.map { $0 + 1 }.sorted()) were gone, as all knew at \(known.shown), and "
                     + "node \(node + 1) failed: \(operation)"
             }

@@ -20,6 +20,7 @@ extension ReplicatedCluster {
             outage = Outage(
                 absence: Evidence.Absence(nodes: Set(victims.map { Int($0) - 1 }), from: executor.now),
                 unaware: Set(others.flatMap { other in victims.map { Way(from: other, to: $0) } }))
+            outage?.absence.takesWritesOnly = victims.count > sparedOwners
             return { [self] in
                 endOutage()
                 undo()
@@ -31,8 +32,10 @@ extension ReplicatedCluster {
     /// acknowledgement is enough, and be it a hint, all nodes but one.
     private var spare: Int {
         let isOneEnough = choices.hasStandIns && choices.read == 1 && choices.write == 1
-        return isOneEnough ? nodes.count - 1 : choices.replicas - max(choices.read, choices.write)
+        return isOneEnough ? nodes.count - 1 : sparedOwners
     }
+
+    private var sparedOwners: Int { choices.replicas - max(choices.read, choices.write) }
 
     private func remove(_ victims: [UInt32], _ severity: Double) -> () -> Void {
         let gone = nodes.filter { victims.contains($0.id) }
