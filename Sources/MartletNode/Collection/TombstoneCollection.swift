@@ -212,12 +212,10 @@ final class TombstoneCollection {
         _ place: CollectionPlace, _ stage: CollectionStage, _ mark: UInt64, _ oldest: UInt64
     ) -> Bool {
         guard stage == .hints else { return oldest >= mark }
-        guard let keyspace = store.keyspaces.firstIndex(where: { $0.settings.id == place.keyspace }) else {
-            return true
-        }
-        let partitions = store.settings.partitions
-        let first = keyspace * partitions + place.slots.lowerBound * partitions / Slot.count
-        return replication.hints?.mayHold(inPartition: first) != true
+        guard let hints = replication.hints,
+            let keyspace = store.keyspaces.firstIndex(where: { $0.settings.id == place.keyspace })
+        else { return true }
+        return !hints.mayHold(inPartition: hints.partition(ofSlot: place.slots.lowerBound, keyspace: keyspace))
     }
 
     // MARK: Leading

@@ -149,8 +149,11 @@ final class HintedHandoff {
 
     /// The number that the machine knows a key's partition by.
     func partition(of storedKey: RawSpan, keyspace: Int) -> Int {
-        let slot = Int(storedKey.bigEndian(9, as: UInt16.self)) % Slot.count
-        return keyspace * store.settings.partitions + slot * store.settings.partitions / Slot.count
+        partition(ofSlot: Int(storedKey.bigEndian(9, as: UInt16.self)) % Slot.count, keyspace: keyspace)
+    }
+
+    func partition(ofSlot slot: Int, keyspace: Int) -> Int {
+        keyspace * store.settings.partitions + slot * store.settings.partitions / Slot.count
     }
 
     /// A hint was given up: its partition has to be compared.
