@@ -284,12 +284,6 @@ extension CatchUp {
         _ body: @escaping @Sendable (any StorageSnapshot) throws(StorageError) -> Result,
         _ done: @escaping @Sendable (CatchUp, Result?) -> Void
     ) {
-        guard let snapshot = try? store.backend.snapshot() else { return done(self, nil) }
-        guard let reads = store.reads else { return done(self, try? body(snapshot)) }
-        let me = Confined(self, on: store.loop)
-        reads.run { _ in
-            let result = try? body(snapshot)
-            me.post { me in if !me.isStopped { done(me, result) } }
-        }
+        store.readCommitted(body) { [self] result in if !isStopped { done(self, result) } }
     }
 }

@@ -255,13 +255,7 @@ final class TombstoneCollection {
             keyspace: keyspace.settings.id, generation: keyspace.generation, slots: unit.slots, after: search.after,
             records: Self.pageRecords, bytes: Self.pageBytes, entries: max(1, machine.settings.entries),
             deadBy: deadBy)
-        guard let snapshot = try? store.backend.snapshot() else { return found(nil) }
-        guard let reads = store.reads else { return found(try? stretch.page(snapshot)) }
-        let me = Confined(self, on: store.loop)
-        reads.run { _ in
-            let page = try? stretch.page(snapshot)
-            me.post { $0.found(page) }
-        }
+        store.readCommitted({ snapshot throws(StorageError) in try stretch.page(snapshot) }) { [self] in found($0) }
     }
 
     /// What was gone by then is old enough.

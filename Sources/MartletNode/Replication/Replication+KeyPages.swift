@@ -128,13 +128,7 @@ extension Replication {
     }
 
     private func scan(_ stretch: KeyStretch, _ done: @escaping (KeyPageReply?) -> Void) {
-        guard let snapshot = try? store.backend.snapshot() else { return done(nil) }
-        guard let reads = store.reads else { return done(try? stretch.page(snapshot)) }
-        let done = Confined(done, on: loop)
-        reads.run { _ in
-            let page = try? stretch.page(snapshot)
-            done.post { $0(page) }
-        }
+        store.readCommitted({ snapshot throws(StorageError) in try stretch.page(snapshot) }, done)
     }
 
     /// The part of the slots asked for, from its beginning, in which this replica counts, and where the rest begins.

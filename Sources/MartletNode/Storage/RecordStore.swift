@@ -317,6 +317,21 @@ final class RecordStore {
         return true
     }
 
+    /// Runs `body` over what is committed now, off the loop where reads may block; `done` hears the result on the loop,
+    /// in this turn or a later one, nil if it failed.
+    func readCommitted<Result: Sendable>(
+        _ body: @escaping @Sendable (any StorageSnapshot) throws(StorageError) -> Result,
+        _ done: @escaping (Result?) -> Void
+    ) {
+        guard let snapshot = try? backend.snapshot() else { return done(nil) }
+        guard let reads else { return done(try? body(snapshot)) }
+        let done = Confined(done, on: loop)
+        reads.run { _ in
+            let result = try? body(snapshot)
+            done.post { $0(result) }
+        }
+    }
+
     /// Runs `body` when some records that were asked for have become resident.
     func whenLoaded(_ body: @escaping () -> Void) { loadWaiters.append(body) }
 
