@@ -103,8 +103,9 @@ import Testing
         for environment in environments { RealEnvironment.stop(environment) }
     }
 
-    @Test(arguments: [(2, 2), (3, 2), (1, 3)])
-    func eachWorkerHasItsOwnLinkInProcess(_ counts: (Int, Int)) {
+    /// Several times, so that the thread sanitizer sees streams change their loops in many orders.
+    @Test(arguments: [(2, 2), (3, 2), (1, 3)], 1...8)
+    func eachWorkerHasItsOwnLinkInProcess(_ counts: (Int, Int), _ round: Int) {
         let gate = Gate()
         let network = InProcessNetwork()
         let environments = [counts.0, counts.1].map { RealEnvironment.make(workers: $0, log: .silent) }

@@ -176,7 +176,8 @@ final class InProcessStream: ByteStream {
             bytes.releaseExcess(keeping: Self.idleInput)
             swap(&bytes, &input)
         }
-        guard news.isEnded, state == .open, !hasEnded else { return }
+        // Who takes it over, should it have been given away just now, is told of the end too.
+        guard news.isEnded, state == .open, !hasEnded, self.handler != nil else { return }
         hasEnded = true
         if !handler.inputEnded() { closeAfterFlush() }
     }
@@ -212,8 +213,16 @@ final class InProcessStream: ByteStream {
     func move(to target: any EventLoop, _ begin: @escaping @Sendable (any ByteStream) -> (any StreamHandler)?) {
         guard state == .open, output.isEmpty else { return close() }
         handler = nil
-        loop = target
         inbox.setOwner(nil)
+        // In a later step: whoever gives it away may have been called by it, and it goes on when they return.
+        let here = Confined(self, on: loop)
+        here.post { $0.leave(for: target, begin) }
+    }
+
+    private func leave(
+        for target: any EventLoop, _ begin: @escaping @Sendable (any ByteStream) -> (any StreamHandler)?
+    ) {
+        loop = target
         let me = Confined(self, handedTo: target)
         inbox.move(to: target)
         target.post {
