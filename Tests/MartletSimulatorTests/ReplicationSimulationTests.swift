@@ -53,6 +53,26 @@ import Testing
     }
 
     @Test(arguments: UInt64(1)...6)
+    func aDeleteWhereNothingIsFoundDeletesWhatOthersHold(seed: UInt64) {
+        let notes = Self.run(seed: seed, nil, { $0.level = .one }) { world, expect in
+            world.separate(2..<3)
+            await world.pause(.seconds(3))
+            for key in ["a", "b", "c"] { expect(await world.call(0, ["SET", key, "v"]), "+OK", "SET \(key)") }
+            await world.pause(.milliseconds(100))
+            expect(await world.call(2, ["DEL", "a"]), ":0", "DEL of what the owner has not seen")
+            expect(await world.call(2, ["UNLINK", "b"]), ":0", "UNLINK")
+            expect(await world.call(2, ["MARTLET.DEL", "c"]), "*", "MARTLET.DEL")
+            world.heal()
+            await world.pause(.seconds(20))
+            for node in 0..<3 {
+                expect(await world.call(node, ["EXISTS", "a", "b", "c"]), ":0", "by \(node)")
+                expect(await world.call(node, ["DBSIZE"]), ":0", "counted by \(node)")
+            }
+        }
+        #expect(notes.faults.isEmpty && notes.done, "\(notes.faults)")
+    }
+
+    @Test(arguments: UInt64(1)...6)
     func readsDoNotWaitForASilentOwner(seed: UInt64) {
         let notes = Self.run(seed: seed) { world, expect in
             for key in 0..<12 { expect(await world.call(2, ["SET", "k\(key)", "v\(key)"]), "+OK", "before") }

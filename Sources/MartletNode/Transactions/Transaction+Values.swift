@@ -83,16 +83,16 @@ extension Transaction {
 
     /// As ``delete(_:)``, with a receipt; the context is taken as in ``putWithReceipt(_:_:expiry:token:context:)``.
     ///
-    /// With a token it writes even where there is nothing: else its repetition might delete what was written since.
+    /// With a token it writes even where nothing can be: else its repetition might delete what was written since.
     public func deleteWithReceipt(_ key: RawSpan, token: RetryToken?, context: RawSpan?) throws(WriteRefusal) -> Receipt
     {
         let known = try decoded(context, key)
         let hash = locate(key)
-        var isHeld = false
+        var mayExist = store.isReplicated
         var existed = false
-        withRecord(hash) { _, _ in isHeld = true }
+        withRecord(hash) { _, _ in mayExist = true }
         guard failure == nil else { return Receipt(stamp: 0, context: [], existed: false) }
-        if isHeld || token != nil { existed = stageDelete(hash, token: token, knowing: known) }
+        if mayExist || token != nil { existed = stageDelete(hash, token: token, knowing: known) }
         return receipt(key, existed: existed, knowing: known)
     }
 

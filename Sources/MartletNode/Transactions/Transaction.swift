@@ -263,16 +263,18 @@ public final class Transaction {
     }
 
     /// Removes the key; true if there was a live value.
+    ///
+    /// Of a key with replicas a tombstone is written even where nothing is found: others may hold what this one missed.
     public func delete(_ key: RawSpan) throws(WriteRefusal) -> Bool {
         let hash = locate(key)
-        var exists = false
+        var mayExist = store.isReplicated
         var isLive = false
         withRecord(hash) { record, storedKey in
-            exists = true
+            mayExist = true
             guard let view = self.view(record, storedKey) else { return }
             isLive = view.isLive(at: nowMilliseconds)
         }
-        if exists, failure == nil { stageDelete(hash) }
+        if mayExist, failure == nil { stageDelete(hash) }
         return isLive
     }
 
