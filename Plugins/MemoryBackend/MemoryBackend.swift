@@ -8,6 +8,8 @@ final class MemoryBackend: StorageBackend {
         var snapshots = 0
         var reads: UInt64 = 0
         var bytesApplied: UInt64 = 0
+        /// What came of looking ahead; nothing reads it.
+        var touched: UInt64 = 0
         var isClosed = false
     }
 
@@ -60,6 +62,18 @@ final class MemoryBackend: StorageBackend {
             guard let leaf = state.tree.find(key) else { return false }
             leaf.withValue(body)
             return true
+        }
+    }
+
+    func touch(_ keys: RawSpan, ends: [Int]) {
+        state.withLock { state in
+            guard !state.isClosed else { return }
+            var first = 0
+            while first < ends.count {
+                let last = min(first + Tree.walkers, ends.count)
+                state.touched &+= state.tree.touch(keys, ends: ends, first..<last)
+                first = last
+            }
         }
     }
 

@@ -14,6 +14,8 @@ final class MemoryReader: StorageReader {
         (try backend.read(key, body), .memtable)  // all of it is in memory
     }
 
+    func touch(_ keys: RawSpan, ends: [Int]) { backend.touch(keys, ends: ends) }
+
     func refresh() {}
 }
 

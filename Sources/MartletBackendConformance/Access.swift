@@ -46,6 +46,13 @@ extension StorageReader {
         return found
     }
 
+    /// Says which keys are read next.
+    func touch(_ keys: [Bytes]) {
+        var ends: [Int] = []
+        for key in keys { ends.append((ends.last ?? 0) + key.count) }
+        withBytes(of: keys.flatMap { $0 }) { touch($0, ends: ends) }
+    }
+
     private func value(
         _ key: Bytes, of read: (RawSpan, (RawSpan) -> Void) throws(StorageError) -> Bool
     ) throws -> Bytes? {

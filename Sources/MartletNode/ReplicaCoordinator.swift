@@ -138,6 +138,9 @@ public final class Residency {
     private var ends: [Int] = []
     private var hashes: [UInt64] = []
 
+    /// Keys that are brought near at once: as many as the processor's nearest cache can hold the records of.
+    public static let touches = 32
+
     public init() {}
 
     /// Whether all are known, or known to be unreadable.
@@ -151,13 +154,24 @@ public final class Residency {
         ends.append(named.count)
     }
 
+    func name(storedKey: RawSpan, in store: RecordStore) {
+        hashes.append(store.isInline ? 0 : store.hash(ofStored: storedKey))
+        named.append(storedKey)
+        ends.append(named.count)
+    }
+
+    /// Of a store that keeps nothing resident they are brought near, if they are several.
     func requireNamed(in store: RecordStore) {
         guard !hashes.isEmpty else { return }
-        if hashes.count > 1 { store.table.touch(hashes) }
-        var start = 0
-        for (index, end) in ends.enumerated() {
-            keep(named.withBytes(start..<end) { store.fetch($0, hash: hashes[index]) })
-            start = end
+        if store.isInline {
+            if ends.count > 1 { named.withBytes { store.reader.touch($0, ends: ends) } }
+        } else {
+            if hashes.count > 1 { store.table.touch(hashes) }
+            var start = 0
+            for (index, end) in ends.enumerated() {
+                keep(named.withBytes(start..<end) { store.fetch($0, hash: hashes[index]) })
+                start = end
+            }
         }
         named.removeAll()
         ends.removeAll(keepingCapacity: true)

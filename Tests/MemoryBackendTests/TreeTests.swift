@@ -49,6 +49,28 @@ import Testing
         tree.dispose()
     }
 
+    /// Also of an empty tree, and for keys that end within the tree or beyond its leaves.
+    @Test(arguments: [(1, 255, 3), (2, 1, 12), (3, 40, 2)] as [(UInt64, UInt8, Int)])
+    func touchingReadsWhatIsThereAndChangesNothing(seed: UInt64, alphabet: UInt8, length: Int) {
+        var generator = Seeded(seed)
+        var tree = Tree()
+        for round in 0..<40 {
+            let keys = (0..<Int.random(in: 0...Tree.walkers, using: &generator)).map { _ in
+                key(&generator, alphabet: alphabet, length: length)
+            }
+            var ends: [Int] = []
+            for key in keys { ends.append((ends.last ?? 0) + key.count) }
+            let before = Tree.pairs(below: tree.root)
+            let touched = withBytes(of: keys.flatMap { $0 }) { tree.touch($0, ends: ends, 0..<keys.count) }
+            #expect(Tree.pairs(below: tree.root) == before)
+            #expect((touched == 0) == (before.isEmpty || keys.isEmpty))
+            for key in keys { tree.put(key, [UInt8](repeating: UInt8(round), count: round * 9)) }
+        }
+        tree.removeAll()
+        while tree.reclaim(atMost: 100) {}
+        tree.dispose()
+    }
+
     @Test func growsAndShrinksThroughEverySize() {
         var tree = Tree()
         let all = (0...255).map { UInt8($0) }

@@ -23,8 +23,10 @@ private enum Contents {
             let levels = Durability.allCases.filter { $0 <= open.strongest }
             try open.backend.apply(batch, durability: levels[work.random.below(levels.count)])
             reader?.refresh()
-            for _ in 0..<8 {
-                let key = work.key()
+            let keys = (0..<8).map { _ in work.key() }
+            let others = (0..<work.random.below(30)).map { _ in work.key() }
+            reader?.touch(keys.prefix(work.random.below(9)) + others)
+            for key in keys {
                 guard let found = try reader?.value(key), found == model.values[key] else {
                     if model.values[key] == nil, try reader?.value(key) == nil { continue }
                     throw ConformanceFailure("step \(step): read of \(shown(key)) is not \(shown(model.values[key]))")

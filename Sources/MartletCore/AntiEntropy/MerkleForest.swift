@@ -8,17 +8,14 @@
 public struct MerkleForest: Sendable {
     public let units: [CatchUpUnit]
     private var plots: [Plot]
+    /// Trees that are being made anew, by unit.
+    private var scans: [Int: MerkleTree] = [:]
+    /// By unit, up to which place all records are in the new tree; 0 without a scan. Apart, since writes look at it.
+    private var reached: [UInt64]
 
     private struct Plot: Sendable {
         var tree: MerkleTree
         var isWhole: Bool
-        var scan: Scan?
-    }
-
-    private struct Scan: Sendable {
-        var tree: MerkleTree
-        /// All records at places below are in the new tree.
-        var from: UInt64
     }
 
     /// How a scan went on.
@@ -37,6 +34,7 @@ public struct MerkleForest: Sendable {
     public init(units: [CatchUpUnit], isEmpty: Bool) {
         self.units = units
         plots = units.map { Plot(tree: MerkleTree(slots: $0.slots), isWhole: isEmpty) }
+        reached = units.map { _ in 0 }
     }
 
     /// The unit that a slot lies in; nil if this worker does not own it. O(log units).
@@ -56,27 +54,32 @@ public struct MerkleForest: Sendable {
     /// committed batch changes, the digest of the former one known from the merge. O(1).
     public mutating func update(_ unit: Int, place: UInt64, removing old: UInt64?, adding new: UInt64?) {
         plots[unit].tree.update(place: place, removing: old, adding: new)
-        if let from = plots[unit].scan?.from, place < from {
-            plots[unit].scan?.tree.update(place: place, removing: old, adding: new)
-        }
+        if place < reached[unit] { scans[unit]?.update(place: place, removing: old, adding: new) }
     }
 
     /// Takes a tree that an orderly stop left, if it is that unit's and of the data as they are.
     public mutating func restore(_ unit: Int, _ tree: MerkleTree) -> Bool {
         guard tree.slots == units[unit].slots else { return false }
-        plots[unit] = Plot(tree: tree, isWhole: true)
+        plant(unit, tree, isWhole: true)
         return true
     }
 
     /// Says that a unit's records are no longer what its tree holds: they were lost, or replaced as a whole.
     public mutating func invalidate(_ unit: Int) {
-        plots[unit] = Plot(tree: MerkleTree(slots: units[unit].slots), isWhole: false)
+        plant(unit, MerkleTree(slots: units[unit].slots), isWhole: false)
+    }
+
+    /// Puts a tree in the place of a unit's former one, and ends the scan of that.
+    private mutating func plant(_ unit: Int, _ tree: MerkleTree, isWhole: Bool) {
+        plots[unit] = Plot(tree: tree, isWhole: isWhole)
+        scans[unit] = nil
+        reached[unit] = 0
     }
 
     /// Drops all of a keyspace at once, as its generation rises.
     public mutating func clear(keyspace: Int) {
         for unit in units.indices where units[unit].keyspace == keyspace {
-            plots[unit] = Plot(tree: MerkleTree(slots: units[unit].slots), isWhole: true)
+            plant(unit, MerkleTree(slots: units[unit].slots), isWhole: true)
         }
     }
 
@@ -104,7 +107,8 @@ public struct MerkleForest: Sendable {
         let tree = plots[unit].tree
         let levels = records.map { MerkleTree.levels(forRecords: $0) } ?? tree.fittingLevels
         let from = tree.places(level: 0, index: 0).lowerBound
-        plots[unit].scan = Scan(tree: MerkleTree(slots: tree.slots, levels: levels), from: from)
+        scans[unit] = MerkleTree(slots: tree.slots, levels: levels)
+        reached[unit] = from
         return from
     }
 
@@ -116,28 +120,27 @@ public struct MerkleForest: Sendable {
     public mutating func scanned(
         _ unit: Int, _ page: [(place: UInt64, digest: UInt64)], isLast: Bool
     ) -> ScanStep? {
-        guard var scan = plots[unit].scan else { return nil }
-        plots[unit].scan = nil  // so that the tree is changed in place
+        guard var tree = scans.removeValue(forKey: unit) else { return nil }  // so that it is changed in place
+        let from = reached[unit]
         let end: UInt64
         if isLast {
             end = .max
-        } else if let last = page.last?.place, last > scan.from {
+        } else if let last = page.last?.place, last > from {
             end = last
         } else {
-            end = (page.last?.place ?? scan.from) + 1  // a page of one place: no second one holds more of it
+            end = (page.last?.place ?? from) + 1  // a page of one place: no second one holds more of it
         }
-        for (place, digest) in page where place >= scan.from && place < end {
-            scan.tree.update(place: place, removing: nil, adding: digest)
+        for (place, digest) in page where place >= from && place < end {
+            tree.update(place: place, removing: nil, adding: digest)
         }
-        scan.from = end
         guard isLast else {
-            plots[unit].scan = scan
+            scans[unit] = tree
+            reached[unit] = end
             return .next(place: end)
         }
         let former = plots[unit].isWhole ? plots[unit].tree : nil
-        plots[unit].tree = scan.tree
-        plots[unit].isWhole = true
-        return .finished(differingLeaves: former?.differingLeaves(scan.tree))
+        plant(unit, tree, isWhole: true)
+        return .finished(differingLeaves: former?.differingLeaves(tree))
     }
 
     // MARK: Answers to others

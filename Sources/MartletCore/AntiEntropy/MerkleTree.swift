@@ -67,7 +67,11 @@ public struct MerkleTree: Hashable, Sendable {
     public mutating func update(place: UInt64, removing old: UInt64?, adding new: UInt64?) {
         guard place >= UInt64(slots.lowerBound) << 40, place < UInt64(slots.upperBound) << 40 else { return }
         let change = (old ?? 0) ^ (new ?? 0)
-        for level in 0...levels { sums[Self.offset(level) + index(place, level)] ^= change }
+        let (levels, bits, distance) = (levels, bits, place &- UInt64(slots.lowerBound) << 40)
+        var nodes = sums.mutableSpan  // looked once whether the array is shared
+        for level in 0...levels {
+            nodes[Self.offset(level) + Int(truncatingIfNeeded: distance >> UInt64(bits - 4 * level))] ^= change
+        }
         guard (old == nil) != (new == nil) else { return }
         let leaf = index(place, levels)
         let count = UInt64(counts[leaf])

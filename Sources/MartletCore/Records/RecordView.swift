@@ -44,6 +44,12 @@ public struct RecordView: Sendable {
         try self.init(record, keyHash: XXH3.hash(storedKey, seed: 0))
     }
 
+    /// Reads a record that was checked, or made, just now.
+    @inlinable
+    public init(ofSound record: RawSpan) throws(Damage) {
+        do throws(ByteCursor.Malformed) { try self.init(parsing: record) } catch { throw .damaged }
+    }
+
     /// The same from the stored key's hash, for those who read several records of one key.
     @inlinable
     init(_ record: RawSpan, keyHash: UInt64) throws(Damage) {

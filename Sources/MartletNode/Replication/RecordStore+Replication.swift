@@ -92,7 +92,7 @@ extension RecordStore {
     func merge(
         _ record: RawSpan, storedKey: RawSpan, keyspace: Int, policy: ConflictPolicy, durability: Durability
     ) throws(StorageError) -> UInt64 {
-        var batch = WriteBatch()
+        defer { mergeBatch.removeAll() }
         var outcome = RecordMerge.Outcome.remote
         var wasLive = false
         var merged = ByteBuffer()
@@ -100,9 +100,9 @@ extension RecordStore {
         try withHeld(storedKey) { held in
             guard let held else { return }
             do throws(RecordView.Damage) {
-                wasLive = !(try RecordView(held, storedKey: storedKey)).isTombstone
                 outcome = try RecordMerge.merge(
                     local: held, remote: record, storedKey: storedKey, policy: policy, into: &merged)
+                wasLive = try !RecordView(ofSound: held).isTombstone
                 if outcome != .local, let trees { former = trees.entry(of: held, storedKey) }
             } catch {
                 former = .unknown
@@ -119,14 +119,14 @@ extension RecordStore {
         }
         switch outcome {
         case .local: return pendingCommit(of: storedKey)
-        case .remote: batch.put(storedKey, record)
-        case .merged: merged.withBytes { batch.put(storedKey, $0) }
+        case .remote: mergeBatch.put(storedKey, record)
+        case .merged: merged.withBytes { mergeBatch.put(storedKey, $0) }
         }
-        let commit = try apply(&batch, hashes: [isInline ? 0 : hash(ofStored: storedKey)], durability: durability)
+        let commit = try apply(&mergeBatch, hashes: [isInline ? 0 : hash(ofStored: storedKey)], durability: durability)
         var isLive = wasLive
-        batch.withOperation(0) { _, record, _ in
+        mergeBatch.withOperation(0) { _, record, _ in
             trees?.changed(storedKey, keyspace: keyspace, from: former, to: record)
-            isLive = !((try? RecordView(record, storedKey: storedKey))?.isTombstone ?? true)
+            isLive = !((try? RecordView(ofSound: record))?.isTombstone ?? true)
         }
         if isLive != wasLive { keyspaces[keyspace].totals.records.add(isLive ? 1 : -1, ordering: .relaxed) }
         return commit

@@ -45,7 +45,12 @@ extension Replication {
         var outcomes: [ReplicaWriteReply.Outcome] = []
         var commit: UInt64 = 0
         var entries = write.entries()
+        var near = 0
         while let entry = try entries.next(of: payload) {
+            if store.isInline, write.count > 1 {
+                if near == 0 { near = try touch(entry, entries, of: payload) }
+                near -= 1
+            }
             let (key, record) = (payload.extracting(entry.key), payload.extracting(entry.record))
             switch header.kind {
             case .catchUpRecords: outcomes.append(mergeExchanged(record, key, durability, commit: &commit))
@@ -58,6 +63,20 @@ extension Replication {
         store.whenDone(commit) { [self] error in
             answer(results, error, header, peer)
         }
+    }
+
+    /// Has the store bring near what it holds under the keys of an entry and some that follow it; how many.
+    private func touch(
+        _ entry: KeyedRecord, _ following: ReplicaWrite.Entries, of payload: RawSpan
+    ) throws(ByteCursor.Malformed) -> Int {
+        var (entries, count) = (following, 1)
+        ahead.name(storedKey: payload.extracting(entry.key), in: store)
+        while count < Residency.touches, let entry = try entries.next(of: payload) {
+            ahead.name(storedKey: payload.extracting(entry.key), in: store)
+            count += 1
+        }
+        ahead.requireNamed(in: store)
+        return count
     }
 
     private func answer(

@@ -37,6 +37,8 @@ public final class Replication: TransportReceiver {
     private(set) var catchUp: CatchUp?
     private(set) var antiEntropy: AntiEntropy?
     private(set) var hints: HintedHandoff?
+    /// What the entries of a message have brought near.
+    let ahead = Residency()
     private(set) var tombstones: TombstoneCollection?
     /// Hints under way to those that hold them, and those that this turn has gathered.
     var hintMessages = OperationTable<HintMessage>()

@@ -37,6 +37,8 @@ final class RecordStore {
     var table = RecordTable()
     /// Where values are unpacked to be digested.
     var digestScratch = ByteBuffer()
+    /// What ``merge(_:storedKey:keyspace:policy:durability:)`` writes; empty between its calls.
+    var mergeBatch = WriteBatch()
     var keyScratch = ByteBuffer(capacity: 256)
     private let cacheLimit: Int
     private let committer: Committer?

@@ -93,6 +93,11 @@ public protocol StorageReader: AnyObject {
         _ key: RawSpan, _ body: (RawSpan) -> Void
     ) throws(StorageError) -> (isFound: Bool, level: ReadLevel)
 
+    /// Is told which keys are read or written next, one after another: an engine whose reads wait for main memory can
+    /// fetch what lies under all of them at once. `keys` holds them one behind the other, each up to its end in `ends`.
+    /// It changes nothing that can be read.
+    func touch(_ keys: RawSpan, ends: [Int])
+
     /// Ends a turn of reads: reads after it see every batch applied before it. A reader may hold one transaction from
     /// the first read of a turn to here; reads within a turn may or may not see batches applied meanwhile, but a read
     /// that begins after ``refresh()`` does. Cheap if nothing was read.
@@ -102,6 +107,9 @@ public protocol StorageReader: AnyObject {
 extension StorageReader {
     /// For an engine that cannot tell.
     public func readWithoutWaiting(_ key: RawSpan, _ body: (RawSpan) -> Void) throws(StorageError) -> Bool? { nil }
+
+    /// For an engine that gains nothing by it.
+    public func touch(_ keys: RawSpan, ends: [Int]) {}
 
     /// For an engine that cannot tell.
     public func readTracing(

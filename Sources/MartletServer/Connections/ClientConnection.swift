@@ -141,8 +141,14 @@ final class ClientConnection: StreamHandler {
         session.lastActiveAt = now * 1000
         // No more commands than were made resident; one that is not looked at ahead reads for itself.
         var budget = coordinator.isInline ? Int.max : max(1, resident)
+        var near = 0
         while stall == nil, budget > 0, !session.closesAfterReply {
             budget -= 1
+            if near > 0 {
+                near -= 1
+            } else if coordinator.isInline, offset > 0 {
+                near = lookAhead(Residency.touches, bytes, from: offset, coordinator)
+            }
             switch parser.next(bytes, at: offset, into: &call.arguments) {
             case .command(let end):
                 if !call.arguments.isEmpty { perform(bytes, call, now, coordinator) }
@@ -171,19 +177,7 @@ final class ClientConnection: StreamHandler {
     /// Asks for the records of the commands ahead; false if some are still on their way.
     private func makeResident(_ bytes: RawSpan, _ coordinator: isolated ReplicaCoordinator) -> Bool {
         if residency.isEmpty {
-            var ahead = parser
-            var offset = 0
-            let call = door.call
-            resident = 0
-            for _ in 0..<Self.lookahead {
-                guard case .command(let end) = ahead.next(bytes, at: offset, into: &call.arguments) else { break }
-                offset = end
-                resident += 1
-                door.forEachKey(bytes, call.arguments) {
-                    coordinator.name($0, keyspace: session.keyspace, in: residency)
-                }
-            }
-            coordinator.requireNamed(in: residency)
+            resident = lookAhead(Self.lookahead, bytes, from: 0, coordinator)
         }
         if residency.isReady { return true }
         let me = Confined(self, on: coordinator.loop)
@@ -193,6 +187,24 @@ final class ClientConnection: StreamHandler {
             me.value.resume()
         }
         return false
+    }
+
+    /// Requires the records of the commands from `offset` on, up to `limit` of them; how many there are.
+    private func lookAhead(
+        _ limit: Int, _ bytes: RawSpan, from offset: Int, _ coordinator: isolated ReplicaCoordinator
+    ) -> Int {
+        var ahead = parser
+        var (offset, count) = (offset, 0)
+        let call = door.call
+        while count < limit, case .command(let end) = ahead.next(bytes, at: offset, into: &call.arguments) {
+            offset = end
+            count += 1
+            door.forEachKey(bytes, call.arguments) {
+                coordinator.name($0, keyspace: session.keyspace, in: residency)
+            }
+        }
+        coordinator.requireNamed(in: residency)
+        return count
     }
 
     // MARK: Commands
