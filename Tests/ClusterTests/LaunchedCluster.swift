@@ -29,14 +29,17 @@ final class LaunchedCluster: @unchecked Sendable {  // its state is a lock's, or
         return FileManager.default.isExecutableFile(atPath: path) ? path : nil
     }()
 
-    /// A file of three nodes on different backends; `settings` are lines of the keyspace.
-    static func text(_ ports: [UInt16], settings: [String] = ["n: 3"]) -> String {
+    /// A file of three nodes on different backends, or more, each with three of the ports; `settings` are lines of the
+    /// keyspace.
+    static func text(
+        _ ports: [UInt16], settings: [String] = ["n: 3"], nodes: [(name: String, backend: String)] = threeBackends
+    ) -> String {
         var lines = ["cluster: tested", "partitions: 64", "keyspaces:", "  - name: default"]
         lines += settings.map { "    " + $0 }
         lines.append("nodes:")
-        for (index, backend) in backends.enumerated() {
+        for (index, (name, backend)) in nodes.enumerated() {
             lines += [
-                "  - name: \(backend)", "    listen: 127.0.0.1:\(ports[index * 3])",
+                "  - name: \(name)", "    listen: 127.0.0.1:\(ports[index * 3])",
                 "    node_listen: 127.0.0.1:\(ports[index * 3 + 1])",
                 "    cluster_listen: 127.0.0.1:\(ports[index * 3 + 2])", "    storage: {backend: \(backend)}",
             ]
@@ -44,22 +47,23 @@ final class LaunchedCluster: @unchecked Sendable {  // its state is a lock's, or
         return lines.joined(separator: "\n") + "\n"
     }
 
-    static let backends = ["memory", "lmdb", "rocksdb"]
+    static let threeBackends = ["memory", "lmdb", "rocksdb"].map { (name: $0, backend: $0) }
 
-    /// Nine ports that nobody listens on, all different.
-    static func freePorts() -> [UInt16] {
+    /// Ports that nobody listens on, all different: three for each node.
+    static func freePorts(nodes: Int = 3) -> [UInt16] {
         var ports: Set<UInt16> = []
-        while ports.count < 9 { ports.insert(FreePort.next()) }
+        while ports.count < nodes * 3 { ports.insert(FreePort.next()) }
         return Array(ports)
     }
 
     /// Starts the cluster and returns once all nodes serve.
-    init(_ ports: [UInt16] = LaunchedCluster.freePorts()) throws {
+    init(nodes: [(name: String, backend: String)] = threeBackends) throws {
+        let ports = Self.freePorts(nodes: nodes.count)
         folder = FileManager.default.temporaryDirectory.appendingPathComponent("martlet-cluster-\(UUID().uuidString)")
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
         file = folder.appendingPathComponent("cluster.yaml").path
-        try Data(Self.text(ports).utf8).write(to: URL(fileURLWithPath: file))
-        members = Self.backends.enumerated().map { Member(name: $1, address: "127.0.0.1:\(ports[$0 * 3])") }
+        try Data(Self.text(ports, nodes: nodes).utf8).write(to: URL(fileURLWithPath: file))
+        members = nodes.enumerated().map { Member(name: $1.name, address: "127.0.0.1:\(ports[$0 * 3])") }
         guard let product = Self.product else { throw CocoaError(.fileNoSuchFile) }
         process.executableURL = URL(fileURLWithPath: product)
         process.arguments = ["launch", file, "--data", folder.path]

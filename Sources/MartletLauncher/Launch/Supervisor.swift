@@ -80,7 +80,9 @@ final class Supervisor {
             case .start(let index): start(index)
             case .startLater(let index, let delay):
                 loop.schedule(after: delay) { [weak self] in self?.receive(.isDue(index)) }
-            case .terminate(let index): processes[index]?.send(SIGTERM)
+            case .terminate(let index):
+                processes[index]?.send(SIGTERM)
+                processes[index]?.send(SIGCONT)  // one that is stopped cannot end
             case .kill(let index): processes[index]?.send(SIGKILL)
             case .log(let level, let text): log(level, text)
             case .finish(let code):
