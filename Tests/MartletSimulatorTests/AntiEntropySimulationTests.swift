@@ -94,6 +94,21 @@ import Testing
         #expect(faults.isEmpty, "\(faults)")
     }
 
+    /// A commit that failed and no other after it: trees are forgotten then, and have to be made with nobody writing.
+    @Test func treesAreMadeAnewThoughTheLastCommitFailed() {
+        let faults = Self.run([.disk(.always), .disk(.always)]) { world, note in
+            for index in 0..<50 where await world.call(0, ["SET", "k\(index)", "v"]) != "+OK" { note("SET") }
+            world.fill(1)
+            for index in 0..<8 where await world.call(1, ["SET", "k\(index)", "w"]) == "+OK" { note("SET, disk full") }
+            world.fill(1, false)
+            await world.pause(.seconds(30))
+            let made = Self.statistics(world, 1)
+            if made.recordsRead < 50 || made.incomplete > 0 { note("\(made)") }
+            if !(await Self.areEqual(world, within: 30)) { note("they stayed different") }
+        }
+        #expect(faults.isEmpty, "\(faults)")
+    }
+
     /// After an orderly stop the trees are there; after a crash they are made anew, and say the same.
     @Test func treesOutliveAnOrderlyStop() {
         let faults = Self.run([.disk(.always), .disk(.always)]) { world, note in

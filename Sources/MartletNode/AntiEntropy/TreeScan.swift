@@ -86,9 +86,10 @@ extension AntiEntropy {
         scan.isBusy = true
         trees.beginPage(unit)
         let commit = store.hasOpenBatch ? store.openCommit : store.openCommit - 1
-        store.whenDone(store.isInline ? 0 : commit) { [weak self] error in
+        // If that failed, it is not there, and no tree holds it: trees are forgotten then.
+        store.whenDone(store.isInline ? 0 : commit) { [weak self] _ in
             guard let self, !isStopped else { return }
-            guard error == nil, let snapshot = try? store.backend.snapshot() else { return give(up: unit) }
+            guard store.failure == nil, let snapshot = try? store.backend.snapshot() else { return give(up: unit) }
             let keyspace = store.keyspaces[machine.units[unit].keyspace]
             let stretch = TreeStretch(
                 keyspace: keyspace.settings.id, generation: keyspace.generation, from: place,

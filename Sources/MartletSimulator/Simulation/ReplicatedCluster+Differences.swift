@@ -4,6 +4,17 @@ internal import MartletRuntime
 
 /// What to read of replicas that have not become equal.
 extension ReplicatedCluster {
+    /// What each node says of its repairs.
+    func standings() -> [String] {
+        nodes.map { node in
+            guard let known = node.running?.node.clusterStatistics else { return "node \(node.id) does not run" }
+            let (catchUp, antiEntropy) = (known.catchUp, known.antiEntropy)
+            return "node \(node.id): \(known.openLinks) links, \(catchUp.inNeed) partitions in need, "
+                + "\(antiEntropy.incomplete) trees being made, \(antiEntropy.pending) to be compared, "
+                + "\(antiEntropy.passes) passes, \(antiEntropy.failures) exchanges failed, \(known.hints.held) hints"
+        }
+    }
+
     /// Of each key that owners hold differently, or not intact, what each holds; a few at most.
     func differences() -> [String] {
         var held: [[UInt8]: [UInt32: [UInt8]]] = [:]

@@ -192,7 +192,7 @@ public final class ReplicatedCluster: SimulatedCluster, @unchecked Sendable {  /
                 await pause(.milliseconds(500))
                 isSettled = await self.isSettled()
             }
-            if !isSettled { complaints += differences() }
+            if !isSettled { complaints += differences() + standings() }
             finished.value(isSettled)
         }
     }
