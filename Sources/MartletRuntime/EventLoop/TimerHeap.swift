@@ -1,7 +1,7 @@
 /// A loop's pending timers, earliest first; timers of one deadline run in the order they were made.
 ///
-/// Each timer knows its place, so that cancelling removes it at once: most timers guard a request and are cancelled long
-/// before they are due. Adding, cancelling and taking are O(log n).
+/// Each timer knows its place, so that cancelling removes it at once: most timers guard a request and are cancelled
+/// long before they are due. Adding, cancelling and taking are O(log n).
 package final class TimerHeap {
     private var order = TimerOrder()
     /// By slot; nil where it is free.
@@ -81,8 +81,8 @@ package final class ScheduledTimer: LoopTimer {
     }
 }
 
-/// What a heap's timers are ordered by, apart from them: what is compared and moved holds no reference, and each has four
-/// below it, so that a level is one or two cache lines.
+/// What a heap's timers are ordered by, apart from them: what is compared and moved holds no reference, and each has
+/// four below it, so that a level is one or two cache lines.
 private struct TimerOrder {
     struct Entry {
         var deadline: MonotonicTime
