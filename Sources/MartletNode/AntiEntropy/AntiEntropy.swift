@@ -92,15 +92,16 @@ final class AntiEntropy {
     }
 
     /// Tells the machine with whom to compare: nodes with an open link, once they and this one are caught up.
-    func followPeers() {
-        let isWell = catchUp.machine.needCount == 0
-        for node in catchUp.machine.peerNodes {
-            let isReady =
-                isWell && replication.transport.isOpen(to: node) && catchUp.machine.needCount(of: node) == 0
-            guard isReady != open.contains(node) else { continue }
-            if isReady { open.insert(node) } else { open.remove(node) }
-            receive(isReady ? .linkOpened(node) : .linkClosed(node))
-        }
+    func followPeers() { for node in catchUp.machine.peerNodes { follow(node) } }
+
+    /// The same of one node, where nothing else has changed.
+    func follow(_ node: UInt32) {
+        let isReady =
+            catchUp.machine.needCount == 0 && replication.transport.isOpen(to: node)
+            && catchUp.machine.needCount(of: node) == 0
+        guard isReady != open.contains(node) else { return }
+        if isReady { open.insert(node) } else { open.remove(node) }
+        receive(isReady ? .linkOpened(node) : .linkClosed(node))
     }
 
     /// A link opened anew: what was sent into the former one may be lost.

@@ -89,9 +89,16 @@ final class CatchUp {
 
     func receive(_ event: CatchUpEvent) {
         guard !isStopped else { return }
+        let wasWell = machine.needCount == 0
         for action in machine.receive(event, now: store.loop.now.nanoseconds) { perform(action) }
         schedule()
-        replication.antiEntropy?.followPeers()
+        switch event {
+        case .linkOpened(let node, _) where wasWell == (machine.needCount == 0),
+            .linkClosed(let node) where wasWell == (machine.needCount == 0),
+            .heard(let node, _, _, _, _) where wasWell == (machine.needCount == 0):
+            replication.antiEntropy?.follow(node)
+        default: replication.antiEntropy?.followPeers()
+        }
     }
 
     private func perform(_ action: CatchUpAction) {

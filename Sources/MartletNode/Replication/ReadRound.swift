@@ -65,15 +65,32 @@ extension Replication {
         // Those that answer first, and of them the near ones; the others if they are needed.
         let answering = avoidedNodes.isEmpty ? reachable : answering(reachable, places)
         let near = settings.hasCenters ? answering.intersection(settings.near(ofSlot: slot)) : answering
-        for candidates in [near, answering.subtracting(near), reachable.subtracting(answering)] where left > 0 {
+        func ask(_ candidates: PositionSet) {
             for step in 1..<max(2, places.owners) where left > 0 {
                 let position = (own + step) % places.owners
-                guard candidates.contains(position), position != own else { continue }
+                guard candidates.contains(position), position != own, !asked.contains(position) else { continue }
                 asked.insert(position)
                 left -= 1
             }
         }
+        // Of equals one that this turn asks anyway: it is no message more, to send or to wake up for.
+        let gathered = gatheredReaders(places)
+        for candidates in [near, answering.subtracting(near)] {
+            ask(candidates.intersection(gathered))
+            ask(candidates)
+        }
+        ask(reachable.subtracting(answering))
         return left > 0 ? nil : PlannedRead(places: places, keyspace: keyspace, asked: asked)
+    }
+
+    /// Positions whose nodes this turn's reads ask already.
+    private func gatheredReaders(_ places: ReplicaPlaces) -> PositionSet {
+        var gathered = PositionSet()
+        guard let round = openConfirmations else { return gathered }
+        for position in 0..<places.owners where round.targets.contains(where: { $0.node == places.nodes[position] }) {
+            gathered.insert(position)
+        }
+        return gathered
     }
 
     /// Asks other owners whether they hold what this node's replica does under a key.
