@@ -107,8 +107,7 @@ public actor Replica {
     /// Waits until all commits of this worker are done.
     func settled() async {
         guard !store.isInline else { return }
-        // What the open turn has gathered is committed under the open number.
-        let newest = store.hasOpenBatch ? store.openCommit : store.openCommit - 1
+        let newest = store.newestCommit
         while store.committed < newest {
             await withCheckedContinuation { (continuation: CheckedContinuation<Void, Never>) in
                 store.needTurnEnd()

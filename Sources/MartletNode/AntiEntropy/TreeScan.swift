@@ -85,9 +85,8 @@ extension AntiEntropy {
         guard let (unit, place) = scan.reading, store.failure == nil else { return }
         scan.isBusy = true
         trees.beginPage(unit)
-        let commit = store.hasOpenBatch ? store.openCommit : store.openCommit - 1
         // If that failed, it is not there, and no tree holds it: trees are forgotten then.
-        store.whenDone(store.isInline ? 0 : commit) { [weak self] _ in
+        store.whenDone(store.isInline ? 0 : store.newestCommit) { [weak self] _ in
             guard let self, !isStopped else { return }
             guard store.failure == nil, let snapshot = try? store.backend.snapshot() else { return give(up: unit) }
             let keyspace = store.keyspaces[machine.units[unit].keyspace]

@@ -88,8 +88,7 @@ extension Replication {
     }
 
     private func lookUpLoaded(_ request: KeyPageRequest, _ done: @escaping (KeyPageReply) -> Void) {
-        let newest = store.hasOpenBatch ? store.openCommit : store.openCommit - 1
-        store.whenDone(newest) { [self] _ in
+        store.whenDone(store.newestCommit) { [self] _ in
             let state = store.keyspaces.first {
                 $0.settings.id == request.keyspace && $0.generation == request.generation
             }

@@ -28,7 +28,7 @@ extension RecordStore {
     ///
     /// - Returns: the commit to wait for; 0 for none.
     func record(generation: UInt32, keyspace: Int) throws(StorageError) -> UInt64 {
-        guard generation > recordedGenerations[keyspace] else { return hasOpenBatch ? openCommit : openCommit - 1 }
+        guard generation > recordedGenerations[keyspace] else { return newestCommit }
         let key = Self.generationKey(ofKeyspace: keyspaces[keyspace].settings.id, worker: worker)
         var value = ByteBuffer(capacity: 4)
         value.append(littleEndian: generation)

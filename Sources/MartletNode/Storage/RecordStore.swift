@@ -163,8 +163,8 @@ final class RecordStore {
         turnDurability = .none
     }
 
-    /// Whether the turn has writes that were not handed to the committer.
-    var hasOpenBatch: Bool { !turnBatch.isEmpty }
+    /// The commit of the newest write: what the open turn has gathered is committed under the open number.
+    var newestCommit: UInt64 { turnBatch.isEmpty ? openCommit - 1 : openCommit }
 
     /// Runs `body` when the next commit is done or failed.
     func whenCommitted(_ body: @escaping () -> Void) { commitWaiters.append(body) }
