@@ -61,7 +61,7 @@ public actor Node {
         noteLiveness = assembly.noteLiveness
     }
 
-    /// Begins the node's own work: interval syncs, sweeps, the rest of a flush that a crash cut short.
+    /// Begins the node's own work: interval syncs, sweeps, the watch for standstills, the rest of a flush that a crash cut short.
     public func start() {
         for (worker, replica) in replicas.enumerated() {
             environment.spawn("sweep", on: worker) { await replica.sweep() }
@@ -69,6 +69,9 @@ public actor Node {
         let first = replicas[0]
         for keyspace in settings.keyspaces.indices {
             environment.spawn("reclaim") { await first.reclaim(keyspace: keyspace) }
+        }
+        for coordinator in coordinators {
+            coordinator.loop.post { coordinator.assumeIsolated { $0.watchForStandstills() } }
         }
         if settings.durability == .interval { scheduleSync() }
         if settings.memoryLimit > 0 { measureLoad() }

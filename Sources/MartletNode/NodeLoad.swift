@@ -20,6 +20,7 @@ public final class NodeLoad: Sendable {
     private let backlog = Atomic<Int>(0)
     private let refusedForMemory = Atomic<UInt64>(0)
     private let refusedForBacklog = Atomic<UInt64>(0)
+    private let stoodStill = Atomic<UInt64>(0)
 
     /// How often memory is measured.
     static let period = Duration.milliseconds(100)
@@ -60,6 +61,9 @@ public final class NodeLoad: Sendable {
         }
     }
 
+    /// Notes that a worker stood still (``StandstillWatch``).
+    func noteStandstill() { stoodStill.add(1, ordering: .relaxed) }
+
     /// As last measured, in bytes; measured now if that never was.
     public var usedBytes: Int {
         if used.load(ordering: .relaxed) == 0 { measure() }
@@ -67,5 +71,6 @@ public final class NodeLoad: Sendable {
     }
     public var backlogBytes: Int { backlog.load(ordering: .relaxed) }
     public var memoryRefusals: UInt64 { refusedForMemory.load(ordering: .relaxed) }
+    public var standstills: UInt64 { stoodStill.load(ordering: .relaxed) }
     public var backlogRefusals: UInt64 { refusedForBacklog.load(ordering: .relaxed) }
 }

@@ -16,6 +16,8 @@ public actor ReplicaCoordinator {
     let store: RecordStore
     /// The worker's transaction, for one command at a time.
     public let transaction: Transaction
+    /// Whether clients' writes may be stale.
+    public let standstill: StandstillWatch
     private let clock: any NodeClock
     /// The worker's part in its cluster; nil for a node that is alone.
     public internal(set) var replication: Replication?
@@ -25,7 +27,11 @@ public actor ReplicaCoordinator {
         self.clock = clock
         self.store = store.handedOver
         transaction = Transaction(store: store.handedOver)
+        standstill = StandstillWatch(store.handedOver.load)
     }
+
+    /// Begins to watch for standstills of the worker: once the node is open.
+    func watchForStandstills() { standstill.start(on: loop) }
 
     /// Whether commands run without making records resident first.
     public var isInline: Bool { store.isInline }
@@ -35,6 +41,7 @@ public actor ReplicaCoordinator {
         let turn = loop.now
         if turn != wallTurn {
             wallTurn = turn
+            standstill.look(at: turn)
             wall = clock.wallMicroseconds / 1000
         }
         return wall

@@ -51,9 +51,12 @@ public struct Server: Sendable {
     private static func makeDoor(_ shared: ServerShared, _ node: Node, _ worker: Int) -> Confined<FrontDoor> {
         let loop = node.environment.loops[worker]
         return node.coordinators[worker].assumeIsolated { coordinator in
-            let transaction = Confined(coordinator.transaction, on: loop)
+            let parts = Confined((coordinator.transaction, coordinator.standstill), on: loop)
+            let (transaction, standstill) = parts.value
             return Confined(
-                FrontDoor(node: node, worker: worker, shared: shared, transaction: transaction.value), on: loop)
+                FrontDoor(
+                    node: node, worker: worker, shared: shared, transaction: transaction, standstill: standstill),
+                on: loop)
         }
     }
 

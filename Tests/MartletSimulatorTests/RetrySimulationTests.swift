@@ -70,6 +70,43 @@ import Testing
         }
     }
 
+    /// Its client gave up and asked another node, and so many others wrote since that the token is forgotten.
+    @Test(arguments: [true, false]) func aNodeThatStoodStillDoesNotDoWhatWasSentMeanwhile(isVolatile: Bool) {
+        for seed in UInt64(1)...6 {
+            let storages: [ThreeNodes.Storage] = Array(repeating: isVolatile ? .memory : .disk(.always), count: 3)
+            let notes = ReplicationSimulationTests.run(seed: seed, storages) { world, expect in
+                _ = await world.put(0, "k", "before")
+                world.freeze(2)
+                async let late = world.put(2, "k", "mine", ["TOKEN", Self.token])
+                await world.pause(.seconds(1))
+                _ = await world.put(0, "k", "mine", ["TOKEN", Self.token])
+                for other in 0..<20 {
+                    _ = await world.put(1, "k", "\(other)", ["TOKEN", String(repeating: "\(10 + other)", count: 16)])
+                }
+                await world.pause(.seconds(12))
+                world.thaw(2)
+                let failure = await late.failure ?? "none"
+                expect("\(failure.hasPrefix("-BUSY this node stood still"))", "true", failure)
+                await world.pause(.seconds(1))
+                for node in 0..<3 { expect(await world.get(node, "k").value, "19", "seen at \(node)") }
+                expect("\(await world.put(2, "k", "new").failure ?? "none")", "none", "it takes writes again")
+            }
+            #expect(notes.faults.isEmpty && notes.done, "seed \(seed): \(notes.faults)")
+        }
+    }
+
+    @Test func aShortStandstillRefusesNothing() {
+        let notes = ReplicationSimulationTests.run(seed: 1) { world, expect in
+            await world.pause(.seconds(3))
+            world.freeze(2)
+            async let late = world.put(2, "k", "mine")
+            await world.pause(.milliseconds(900))
+            world.thaw(2)
+            expect("\(await late.failure ?? "none")", "none", "the write")
+        }
+        #expect(notes.faults.isEmpty && notes.done, "\(notes.faults)")
+    }
+
     @Test func aDeleteSentAgainDoesNotDeleteWhatCameBetween() {
         for seed in UInt64(1)...6 {
             let notes = ReplicationSimulationTests.run(seed: seed) { world, expect in

@@ -11,8 +11,11 @@ extension ReplicaCoordinator {
         self.replication = replication
     }
 
-    /// Ends what this worker does for its cluster on its own, before the store is closed.
-    func leave() { replication?.leave() }
+    /// Ends what this worker does on its own, for itself and its cluster, before the store is closed.
+    func leave() {
+        standstill.stop()
+        replication?.leave()
+    }
 
     /// Who coordinates a command on a key.
     public enum Place: Sendable {
@@ -272,7 +275,7 @@ extension TransactionFailure {
 extension ReplicaRefusal {
     fileprivate var reply: String {
         switch self {
-        case .outOfMemory: "OOM an owner has no space left"
+        case .outOfMemory: "OOM an owner, or who stands in for it, has no space left"
         case .tooLarge: "TOOLARGE the pair is longer than an owner takes"
         case .durabilityUnmet: "NOQUORUM an owner cannot meet the durability asked for"
         case .wrongEpoch, .unknownKeyspace, .notOwner: "NOQUORUM the owners know another topology"

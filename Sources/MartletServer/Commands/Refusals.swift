@@ -13,6 +13,7 @@ enum Refusal {
         "ERR Client names cannot contain spaces, newlines or special characters."
     static let memory: StaticString = "OOM command not allowed when used memory > 'maxmemory'."
     static let backlog: StaticString = "BUSY the disk does not keep up; nothing was applied, try again later"
+    static let standstill: StaticString = "BUSY this node stood still for a while; nothing was applied, try again"
     static let tooMuch: StaticString = "BUSY too many commands are under way; nothing was applied, try again later"
     static let noPassword: StaticString = """
         ERR AUTH <password> called without any password configured for the default user. \

@@ -182,13 +182,14 @@ private final class HeldReply: ReplyHolder {
             _ = hold(call, from: start)
             return done(reply)
         }
+        let now = coordinator.wallMilliseconds
         if let refusal = door.refusal(row, coordinator) {
             guard !isForwarded else { return done([]) }  // another owner may have room
             call.reply.refuse(refusal)
             _ = hold(call, from: start)
             return done(reply)
         }
-        switch door.runHere(row, input, call, coordinator.wallMilliseconds, self, coordinator) {
+        switch door.runHere(row, input, call, now, self, coordinator) {
         case .no: door.runApart(command, isForwarded: isForwarded, done)
         case .held: break
         case .answered(let commit):

@@ -13,6 +13,7 @@ final class FrontDoor: ServerFacts {
         transaction: transaction,
         session: Session(id: 0, peer: address, local: address, connectedAt: wallMicroseconds, server: self))
     private let transaction: Transaction
+    private let standstill: StandstillWatch
     /// Commands run, for INFO.
     var commands: UInt64 = 0
     var remembered = RememberedParameters()
@@ -25,12 +26,13 @@ final class FrontDoor: ServerFacts {
     private var connections: [UInt64: ClientConnection] = [:]
     private var listeners: [any Listener] = []
 
-    init(node: Node, worker: Int, shared: ServerShared, transaction: Transaction) {
+    init(node: Node, worker: Int, shared: ServerShared, transaction: Transaction, standstill: StandstillWatch) {
         self.node = node
         self.worker = worker
         self.shared = shared
         coordinator = node.coordinators[worker]
         self.transaction = transaction
+        self.standstill = standstill
     }
 
     // MARK: Connections
@@ -95,11 +97,11 @@ final class FrontDoor: ServerFacts {
         return commit
     }
 
-    /// Why a command is not begun at all: the node has taken on as much as it can.
+    /// Why a command is not begun at all: the node has taken on as much as it can, or stood still.
     @inline(__always)
     func refusal(_ row: Int) -> StaticString? {
         let load = node.load
-        return load.isMemoryFull || load.isBacklogged ? refusal(row, load) : nil
+        return load.isMemoryFull || load.isBacklogged || standstill.isRecent ? refusal(row, load) : nil
     }
 
     private func refusal(_ row: Int, _ load: NodeLoad) -> StaticString? {
@@ -107,7 +109,9 @@ final class FrontDoor: ServerFacts {
             load.noteRefusal(forMemory: true)
             return Refusal.memory
         }
-        guard load.isBacklogged, table.mayWrite[row] else { return nil }
+        guard table.mayWrite[row] else { return nil }
+        if standstill.isRecent { return Refusal.standstill }
+        guard load.isBacklogged else { return nil }
         load.noteRefusal(forMemory: false)
         return Refusal.backlog
     }

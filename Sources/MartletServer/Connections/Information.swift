@@ -66,7 +66,7 @@ struct Information {
     private var stats: Lines {
         [
             ("total_connections_received", "\(shared.connectionsReceived)"),
-            ("total_commands_processed", "\(door.commands)"),
+            ("total_commands_processed", "\(door.commands)"), ("standstills", "\(door.node.load.standstills)"),
             ("rejected_connections", "\(shared.connectionsRejected)"),
             ("expired_keys", "\(door.node.statistics.expiredRecords)"),
         ]

@@ -54,6 +54,14 @@ struct ReplicatedChoices {
     var isStrict: Bool { read + write > replicas && !hasStandIns }
     /// Whether any two reads of R owners share one, so that what one wrote back the next sees.
     var readsMeet: Bool { read * 2 > replicas }
+    /// As many owners of a key as its quorums can do without.
+    var sparedOwners: Int { replicas - max(read, write) }
+    /// How many nodes may be gone at once: spared owners; where one acknowledgement is enough, and be it a hint, for
+    /// which there is room, all nodes but one.
+    var spare: Int {
+        let isOneEnough = hasStandIns && read == 1 && write == 1 && hintBytes >= 1 << 30
+        return isOneEnough ? nodes - 1 : sparedOwners
+    }
 
     init(_ settings: SimulationSettings, random: SeededRandomSource) {
         let nodes = settings.nodes[random.below(settings.nodes.count)]
@@ -94,6 +102,11 @@ struct ReplicatedChoices {
         isSloppy = random.below(100) < settings.sloppy
         hintBytes = [1 << 30, 1 << 30, 1 << 30, 4 << 10][random.below(4)]
         hintRate = settings.hintRates[random.below(settings.hintRates.count)]
+        if spare == 0, settings.faults.rates.contains(where: { $0.kind == .outage && $0.perMinute > 0 }) {
+            // Nobody could be gone, and nothing would happen.
+            replicas = min(nodes, 3)
+            (read, write) = (replicas / 2 + 1, replicas / 2 + 1)
+        }
     }
 
     /// A cluster of any size that is left alone: all as usual, on disks, three replicas of a partition.

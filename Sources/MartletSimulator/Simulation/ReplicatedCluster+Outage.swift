@@ -13,29 +13,20 @@ extension ReplicatedCluster {
     func registerOutage(_ injector: FaultInjector) {
         injector.register(.outage) { [self] fault in
             // Of a cluster that is not whole it is not known what it can spare.
-            guard outage == nil, spare > 0, isFormed else { return nil }
-            let victims = Array(shuffledIDs().prefix(1 + random.below(spare)))
+            guard outage == nil, choices.spare > 0, isFormed else { return nil }
+            let victims = Array(shuffledIDs().prefix(1 + random.below(choices.spare)))
             let others = nodes.map(\.id).filter { !victims.contains($0) }
             let undo = remove(victims, fault.severity)
             outage = Outage(
                 absence: Evidence.Absence(nodes: Set(victims.map { Int($0) - 1 }), from: executor.now),
                 unaware: Set(others.flatMap { other in victims.map { Way(from: other, to: $0) } }))
-            outage?.absence.takesWritesOnly = victims.count > sparedOwners
+            outage?.absence.takesWritesOnly = victims.count > choices.sparedOwners
             return { [self] in
                 endOutage()
                 undo()
             }
         }
     }
-
-    /// How many nodes may be gone at once: as many owners of a key as its quorums can do without; where one
-    /// acknowledgement is enough, and be it a hint, all nodes but one.
-    private var spare: Int {
-        let isOneEnough = choices.hasStandIns && choices.read == 1 && choices.write == 1
-        return isOneEnough ? nodes.count - 1 : sparedOwners
-    }
-
-    private var sparedOwners: Int { choices.replicas - max(choices.read, choices.write) }
 
     private func remove(_ victims: [UInt32], _ severity: Double) -> () -> Void {
         let gone = nodes.filter { victims.contains($0.id) }
