@@ -61,7 +61,8 @@ public actor Node {
         noteLiveness = assembly.noteLiveness
     }
 
-    /// Begins the node's own work: interval syncs, sweeps, the watch for standstills, the rest of a flush that a crash cut short.
+    /// Begins the node's own work: interval syncs, sweeps, the watch for standstills, the rest of a flush that a crash
+    /// cut short.
     public func start() {
         for (worker, replica) in replicas.enumerated() {
             environment.spawn("sweep", on: worker) { await replica.sweep() }

@@ -12,6 +12,7 @@ import Testing
     private static func run(
         seed: UInt64, level: ConsistencyLevel,
         replicas: [Placement.CenterReplicas] = [.init("paris", 3), .init("tokyo", 2)],
+        scanPeriod: UInt64? = nil,
         _ play: @escaping @Sendable (ThreeNodes, @escaping ReplicationSimulationTests.Expect) async -> Void
     ) -> ReplicationSimulationTests.Notes {
         let storages = (0..<5).map { index in
@@ -25,6 +26,7 @@ import Testing
                 }
                 world.placement = .perDataCenter(replicas)
                 world.level = level
+                if let scanPeriod { world.antiEntropy.scanPeriod = scanPeriod }
             }, play)
     }
 
@@ -106,6 +108,16 @@ import Testing
                 expect(await world.call(4, command), "-ERR local_quorum needs a replica", "none is here")
             }
             expect(await world.call(0, ["GET", "k"]), "$v", "what was refused is not applied")
+        }
+        #expect(notes.faults.isEmpty && notes.done, "\(notes.faults)")
+    }
+
+    @Test func aNodeThatOwnsNothingHasNothingToDo() {
+        let notes = Self.run(
+            seed: 1, level: .quorum, replicas: [.init("paris", 3)], scanPeriod: 500_000_000
+        ) { world, expect in
+            await world.pause(.seconds(3))  // time does not pass if somebody never rests
+            expect(await world.call(3, ["SET", "k", "v"]), "+OK", "by way of tokyo")
         }
         #expect(notes.faults.isEmpty && notes.done, "\(notes.faults)")
     }

@@ -11,6 +11,7 @@ enum PlantedWorlds {
         settings.workers = 1...1
         settings.loose = 0
         settings.sloppy = 0
+        settings.centers = 0
         settings.siblings = 0
         settings.volatile = 0
         settings.workload.clients = 8

@@ -53,6 +53,7 @@ import Testing
         var settings = Self.settings
         settings.nodes = [3, 5]
         (settings.loose, settings.volatile, settings.durabilities) = (0, 0, [.always])
+        settings.centers = 0
         settings.faults = FaultPlan.Settings(rates: [(.outage, 30)], longest: .seconds(12))
         var known = 0
         for seed in 1...6 as ClosedRange<UInt64> {

@@ -11,6 +11,8 @@ public struct SimulationConfiguration: Sendable {
     public var loose: Int
     /// The share of the seeds whose keyspace is sloppy, in percent.
     public var sloppy: Int
+    /// The share of the seeds whose nodes are in two data centers, in percent.
+    public var centers: Int
     /// The most worker loops of a node.
     public var workers: Int
     /// What writes are acknowledged at: each seed draws one.
@@ -78,6 +80,9 @@ public enum SimulationFileSettings {
         Setting(
             "sloppy", .integer(0...100), default: "40",
             "The share of the seeds in which nodes stand in for owners that cannot be reached, in percent."),
+        Setting(
+            "data_centers", .integer(0...100), default: "0",
+            "The share of the seeds whose nodes are in two data centers, in percent."),
     ]
 
     /// What `nodes` lists, or is: how many nodes a cluster has.

@@ -21,6 +21,7 @@ struct SimulationReader {
             name: name, faultTime: .milliseconds(reader.number(top[4]) ?? 60_000),
             livenessTime: .milliseconds(reader.number(top[5]) ?? 60_000), nodes: [1],
             loose: reader.number(top[1]) ?? 10, sloppy: reader.number(top[7]) ?? 40,
+            centers: reader.number(top[8]) ?? 0,
             workers: reader.number(top[2]) ?? 4,
             durabilities: Durability.allCases, volatile: reader.number(top[3]) ?? 15, clients: 6, keys: 60,
             thinkTime: .milliseconds(60), patience: .seconds(3), mix: SimulationFileSettings.requests.map(\.weight),

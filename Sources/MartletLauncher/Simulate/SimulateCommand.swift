@@ -100,6 +100,7 @@ extension SimulationSettings {
         }
         loose = configuration.loose
         sloppy = configuration.sloppy
+        centers = configuration.centers
         workers = 1...configuration.workers
         durabilities = configuration.durabilities
         volatile = configuration.volatile

@@ -53,7 +53,8 @@ extension AntiEntropy {
     private func proceedScanning(after wait: UInt64) {
         scanTimer?.cancel()
         scanTimer = nil
-        guard !isStopped, !scan.isBusy else { return }
+        // Of a data center without replicas a node owns nothing.
+        guard !isStopped, !scan.isBusy, !machine.units.isEmpty else { return }
         let now = store.loop.now.nanoseconds
         if scan.reading == nil { chooseUnit(now) }
         // What there is to wait for: the pace, or the time of the next reading.
@@ -72,7 +73,7 @@ extension AntiEntropy {
         } else if let unit = scan.next {
             scan.isRebuild = false
             scan.reading = (unit, trees.beginScan(unit))
-        } else if scan.due <= now, !machine.units.isEmpty {
+        } else if scan.due <= now {
             scan.due = now + machine.settings.scanPeriod
             scan.next = 0
             counters.scanned = 0

@@ -60,8 +60,9 @@ extension Replication {
         else { return nil }
         let quorum = withoutSuspects(whole, places)
         var asked = PositionSet()
-        let reachable = reachable(places).intersection(quorum.first.scope).intersection(places.ownerSet)
         var left = quorum.needed - 1
+        guard left > 0 else { return PlannedRead(places: places, keyspace: keyspace, asked: asked) }
+        let reachable = reachable(places).intersection(quorum.first.scope).intersection(places.ownerSet)
         // Those that answer first, and of them the near ones; the others if they are needed.
         let answering = avoidedNodes.isEmpty ? reachable : answering(reachable, places)
         let near = settings.hasCenters ? answering.intersection(settings.near(ofSlot: slot)) : answering

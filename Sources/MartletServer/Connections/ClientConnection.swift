@@ -147,7 +147,7 @@ final class ClientConnection: StreamHandler {
             if near > 0 {
                 near -= 1
             } else if coordinator.isInline, offset > 0 {
-                near = lookAhead(Residency.touches, bytes, from: offset, coordinator)
+                near = lookAhead(Residency.touches, bytes, from: offset, coordinator) - 1
             }
             switch parser.next(bytes, at: offset, into: &call.arguments) {
             case .command(let end):

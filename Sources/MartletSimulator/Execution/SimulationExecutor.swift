@@ -24,6 +24,8 @@ public final class SimulationExecutor: SerialExecutor, TaskExecutor, @unchecked 
     private let timers = TimerHeap()
     private var readyLoops: [SimulatedEventLoop] = []
     private var lanes = 0
+    /// How often timers were due without time passing.
+    private var stepsOfMoment = 0
     private var isRunning = false
     /// The loop whose turn it is, if any.
     private(set) var current: SimulatedEventLoop?
@@ -102,6 +104,8 @@ public final class SimulationExecutor: SerialExecutor, TaskExecutor, @unchecked 
     /// Moves the clock to the earliest timer and runs all that are due then, in the order they were made.
     private func advance() -> Bool {
         guard let earliest = timers.earliest else { return false }
+        stepsOfMoment = earliest > now ? 0 : stepsOfMoment + 1
+        precondition(stepsOfMoment < 5_000_000, "time does not pass: somebody sets timers without delay for ever")
         now = max(now, earliest)
         let bound = timers.sequence
         while let work = timers.takeDue(at: now, madeBefore: bound) { work() }

@@ -19,7 +19,12 @@ struct ReplicatedChoices {
     /// By node.
     var storages: [Storage]
     var racks: [Int]
-    /// N, R and W.
+    /// By node; nil where all are in one.
+    var centers: [String]?
+    var placement = Placement.count(1)
+    /// What reads and writes need.
+    var levels = (read: ConsistencyLevel.quorum, write: ConsistencyLevel.quorum)
+    /// N, R and W; at levels that name data centers the fewest that may have answered.
     var replicas: Int
     var read: Int
     var write: Int
@@ -51,7 +56,7 @@ struct ReplicatedChoices {
     /// Whether acknowledgements may be of nodes that own nothing.
     var hasStandIns: Bool { isSloppy && nodes > replicas }
     /// Whether every R that answer have one among any W.
-    var isStrict: Bool { read + write > replicas && !hasStandIns }
+    var isStrict: Bool { read + write > replicas && !hasStandIns && levels.read != .localQuorum }
     /// Whether any two reads of R owners share one, so that what one wrote back the next sees.
     var readsMeet: Bool { read * 2 > replicas }
     /// As many owners of a key as its quorums can do without.
@@ -107,6 +112,29 @@ struct ReplicatedChoices {
             replicas = min(nodes, 3)
             (read, write) = (replicas / 2 + 1, replicas / 2 + 1)
         }
+        placement = .count(replicas)
+        levels = (.count(read), .count(write))
+        if settings.centers > 0, nodes > 1, random.below(100) < settings.centers { partIntoCenters(random) }
+    }
+
+    /// Puts the first half of the nodes into one data center and the rest into another, and half of the replicas, or as
+    /// many as the ring makes them; where both have some, the levels may be those that name data centers.
+    private mutating func partIntoCenters(_ random: SeededRandomSource) {
+        centers = (0..<nodes).map { $0 < (nodes + 1) / 2 ? "paris" : "tokyo" }
+        guard random.happens(0.7) else { return }
+        let parts = [(replicas + 1) / 2, replicas / 2]
+        placement = .perDataCenter(zip(["paris", "tokyo"], parts).filter { $1 > 0 }.map { .init($0, $1) })
+        guard replicas > 1 else { return }
+        let majorities = parts.map { $0 / 2 + 1 }
+        switch random.below(3) {
+        case 0:
+            levels = (.localQuorum, .localQuorum)
+            (read, write) = (majorities[1], majorities[1])
+        case 1:
+            levels = (.eachQuorum, .eachQuorum)
+            (read, write) = (majorities[0] + majorities[1], majorities[0] + majorities[1])
+        default: break
+        }
     }
 
     /// A cluster of any size that is left alone: all as usual, on disks, three replicas of a partition.
@@ -115,6 +143,8 @@ struct ReplicatedChoices {
         replicas = min(3, nodes)
         read = replicas / 2 + 1
         write = read
+        placement = .count(replicas)
+        levels = (.count(read), .count(write))
         workers = 1
         // What `martlet check` asks for: eight partitions for a node at least.
         partitions = 64
@@ -149,8 +179,8 @@ struct ReplicatedChoices {
     }
 
     var shown: String {
-        "\(nodes) nodes on \(storages.map(\.shown).joined(separator: ", ")), N=\(replicas) R=\(read) W=\(write)\(isSloppy ? " sloppy" : ""), "
-            + "\(workers) workers, \(Set(racks).count) racks, Q=\(partitions), \(policy), skew \(skew)"
+        "\(nodes) nodes on \(storages.map(\.shown).joined(separator: ", ")), N=\(replicas) R=\(levels.read) W=\(levels.write)\(isSloppy ? " sloppy" : ""), "
+            + "\(workers) workers, \(Set(racks).count) racks, \(centers == nil ? "" : "two data centers, ")Q=\(partitions), \(policy), skew \(skew)"
             + (isHot ? ", hot keys" : "")
     }
 }

@@ -6,6 +6,10 @@ extension ReplicatedCluster {
 
     func registerLinks(_ injector: FaultInjector) {
         injector.register(.partition) { [self] fault in
+            if let centers = choices.centers, fault.severity < 0.5 {
+                let paris = nodes.map(\.id).filter { centers[Int($0) - 1] == centers[0] }
+                return cutting(ways(paris, nodes.map(\.id).filter { !paris.contains($0) }))
+            }
             let ids = shuffledIDs()
             let cut = 1 + random.below(max(1, ids.count - 1))
             return cutting(ways(Array(ids[..<cut]), Array(ids[cut...])))

@@ -20,10 +20,10 @@ public final class ReplicatedCluster: SimulatedCluster, @unchecked Sendable {  /
     let ring: Ring
     /// What nodes of a foreign epoch go by.
     let foreignRing: Ring
-    /// The keyspace on the one ring and on the other; made once, since it is as large as the ring. All nodes are in one
-    /// data center, and see it alike.
-    private let keyspace: ClusterMembership.Keyspace
-    private let foreignKeyspace: ClusterMembership.Keyspace
+    /// The keyspace on the one ring and on the other, as seen from each data center; made once, since it is as large as
+    /// the ring.
+    private var keyspaces: [String: ClusterMembership.Keyspace] = [:]
+    private var foreignKeyspaces: [String: ClusterMembership.Keyspace] = [:]
     /// Hears what nodes hold of others: of whom, and who does.
     var noteLiveness: (Liveness, UInt32, UInt32) -> Void = { _, _, _ in }
     /// How often each way between nodes is blocked by faults that overlap.
@@ -52,8 +52,12 @@ public final class ReplicatedCluster: SimulatedCluster, @unchecked Sendable {  /
         ring = Self.ring(choices)
         foreignRing = choices.hasForeign ? Self.ring(choices, isForeign: true) : ring
         let isSloppy = choices.isSloppy || plantedBug == .hintCountedInStrict
-        keyspace = Self.keyspace(choices, on: ring, isSloppy)
-        foreignKeyspace = choices.hasForeign ? Self.keyspace(choices, on: foreignRing, isSloppy) : keyspace
+        for member in ring.members where keyspaces[member.dataCenter] == nil {
+            let center = member.dataCenter
+            keyspaces[center] = Self.keyspace(choices, on: ring, seenBy: member.id, isSloppy)
+            guard choices.hasForeign else { continue }
+            foreignKeyspaces[center] = Self.keyspace(choices, on: foreignRing, seenBy: member.id, isSloppy)
+        }
         nodes = choices.storages.enumerated().map { ReplicatedNode(self, id: UInt32($0 + 1), $1) }
     }
 
@@ -61,22 +65,21 @@ public final class ReplicatedCluster: SimulatedCluster, @unchecked Sendable {  /
         let members = choices.racks.enumerated().map { index, rack in
             Member(
                 id: UInt32(index + 1), name: "n\(index + 1)", weight: isForeign ? 1 + index % 3 : 1,
-                rack: isForeign ? "" : "r\(rack)")
+                rack: isForeign ? "" : "r\(rack)", dataCenter: choices.centers?[index] ?? "")
         }
         do throws(PlacementError) {
-            return try Ring(members: members, partitions: choices.partitions, placement: .count(choices.replicas))
+            return try Ring(members: members, partitions: choices.partitions, placement: choices.placement)
         } catch {
             preconditionFailure("no ring of \(choices.shown): \(error)")
         }
     }
 
     private static func keyspace(
-        _ choices: ReplicatedChoices, on ring: Ring, _ isSloppy: Bool
+        _ choices: ReplicatedChoices, on ring: Ring, seenBy node: UInt32, _ isSloppy: Bool
     ) -> ClusterMembership.Keyspace {
-        var keyspace = ClusterMembership.Keyspace(ring: ring, node: 1)
+        var keyspace = ClusterMembership.Keyspace(ring: ring, node: node)
         keyspace.policy = choices.policy
-        keyspace.read = .count(choices.read)
-        keyspace.write = .count(choices.write)
+        (keyspace.read, keyspace.write) = choices.levels
         keyspace.isSloppy = isSloppy
         return keyspace
     }
@@ -109,8 +112,9 @@ public final class ReplicatedCluster: SimulatedCluster, @unchecked Sendable {  /
     }
 
     func membership(of node: ReplicatedNode) -> ClusterMembership {
-        ClusterMembership(
-            epoch: node.isForeign ? 2 : 1, node: node.id, keyspaces: [node.isForeign ? foreignKeyspace : keyspace])
+        let center = ring.members[Int(node.id) - 1].dataCenter
+        let keyspace = (node.isForeign ? foreignKeyspaces : keyspaces)[center]!
+        return ClusterMembership(epoch: node.isForeign ? 2 : 1, node: node.id, keyspaces: [keyspace])
     }
 
     /// Whether every node runs, is caught up and has a link to every other.

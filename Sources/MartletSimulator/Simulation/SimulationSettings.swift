@@ -20,6 +20,8 @@ public struct SimulationSettings: Sendable {
     public var hot = 8
     /// The share of the seeds whose keyspace is sloppy, in percent.
     public var sloppy = 40
+    /// The share of the seeds whose nodes are in two data centers, in percent.
+    public var centers = 0
     /// The share of the seeds whose keyspace keeps siblings.
     public var siblings = 0.3
     /// Worker loops of a node.
@@ -68,6 +70,7 @@ public struct SimulationSettings: Sendable {
         var settings = SimulationSettings(name: "replicated", faults: clusterFaults)
         settings.nodes = [1, 2, 3, 3, 3, 4, 5, 5, 6, 7]
         settings.workers = 1...3
+        settings.centers = 20
         settings.workload.mix = [30, 25, 6, 10, 7, 8, 6, 8, 10, 10, 8]
         return settings
     }()
