@@ -248,6 +248,20 @@ import Testing
         #expect(caught.count >= 10, "of 20 seeds \(caught) found it")
     }
 
+    /// What went bad on its way from the disk is read again; two that wait for each other's record would wait for ever.
+    @Test(arguments: UInt64(1)...4) func allOwnersMisreadAKeyOnce(seed: UInt64) {
+        let disks = Array(repeating: ThreeNodes.Storage.disk(.always), count: 2)
+        let notes = ReplicationSimulationTests.run(seed: seed, disks, { $0.placement = .count(2) }) { world, expect in
+            for key in 0..<20 { expect(await world.call(0, ["SET", "k\(key)", "v"]), "+OK", "before") }
+            await world.pause(.seconds(3))
+            for node in 0..<2 { world.misdirectRead(node) }
+            expect(await world.call(0, ["GET", "absent"]), "-", "what cannot be known is not absent")
+            await world.pause(.seconds(1))
+            for node in 0..<2 { expect(await world.call(node, ["GET", "absent"]), "$-", "read again by \(node)") }
+        }
+        #expect(notes.faults.isEmpty && notes.done, "\(notes.faults)")
+    }
+
     /// Two owners that both lost what was not synced, each with a damaged record, do not wait for each other for ever.
     @Test(arguments: UInt64(1)...4) func twoInNeedWithDamagedRecordsFindTogether(seed: UInt64) {
         let executor = SimulationExecutor(seed: seed)

@@ -155,6 +155,9 @@ final class ThreeNodes: @unchecked Sendable {  // confined to the simulation's t
     /// Flips a bit of a record that a node stores; the client's key of it.
     func flipBit(_ node: Int) -> [UInt8]? { disks[node]?.flipBit() }
 
+    /// Has a node's disk answer its next read of a client's key with another record.
+    func misdirectRead(_ node: Int) { disks[node]?.misdirectedReads = 1 }
+
     /// Has a node's disk take nothing more, or again.
     func fill(_ node: Int, _ isFull: Bool = true) { disks[node]?.isFull = isFull }
 

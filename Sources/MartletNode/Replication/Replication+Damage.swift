@@ -5,9 +5,15 @@ internal import MartletRuntime
 extension Replication {
     /// What is left of a record that no quorum could be read of because owners hold it damaged; nil if that is not why,
     /// or if an owner that may hold it intact does not answer.
-    func readDespiteDamage(_ read: ReadInFlight, in keyspace: Int, _ done: @escaping (RecordCopy?) -> Void) {
-        let others = read.operation.ownerSet.subtracting(read.operation.damaged)
-        guard !read.operation.damaged.isEmpty else { return done(nil) }
+    ///
+    /// - Parameter more: owners that turned out to hold it damaged since.
+    func readDespiteDamage(
+        _ read: ReadInFlight, in keyspace: Int, and more: PositionSet = PositionSet(),
+        _ done: @escaping (RecordCopy?) -> Void
+    ) {
+        let allDamaged = read.operation.damaged.union(more)
+        let others = read.operation.ownerSet.subtracting(allDamaged)
+        guard !allDamaged.isEmpty else { return done(nil) }
         let isShort = !read.operation.quorum.isMet(by: others)
         let storedKey = read.storedKey
         let damaged: [UInt8] = [0]  // no record: it reads as a damaged one
@@ -15,9 +21,12 @@ extension Replication {
             return done(RecordCopy(storedKey: storedKey, record: damaged, isDamaged: true, needsBirth: true))
         }
         self.read(storedKey: storedKey, in: keyspace, quorum: Quorum(needed: others.count), among: others) {
-            answer, read in
-            guard case .value = answer else { return done(nil) }
-            let record = read.source ?? (isShort ? damaged : nil)
+            [self] answer, left in
+            guard case .value = answer else {
+                guard !left.operation.damaged.isEmpty else { return done(nil) }
+                return readDespiteDamage(read, in: keyspace, and: allDamaged.union(left.operation.damaged), done)
+            }
+            let record = left.source ?? (isShort ? damaged : nil)
             done(RecordCopy(storedKey: storedKey, record: record, isDamaged: isShort, needsBirth: true))
         }
     }
@@ -66,7 +75,11 @@ extension CatchUp {
                 }
             }
             endHealing(key)
-        case .damaged: askOthers(key, without: PositionSet())
+        case .damaged:
+            // It may have gone bad on its way from the disk only.
+            withBytes(of: key) { store.readAgain($0) }
+            let isDamaged = withBytes(of: key) { store.isDamaged($0) }
+            isDamaged ? askOthers(key, without: PositionSet()) : endHealing(key)
         }
     }
 
@@ -128,6 +141,12 @@ extension RecordStore {
             isDamaged = (try? RecordView(record, storedKey: storedKey)) == nil
         }
         return isDamaged
+    }
+
+    /// Reads what is stored in the place of what is in memory, which was read too. Waits for the disk.
+    func readAgain(_ storedKey: RawSpan) {
+        guard !isInline else { return }
+        readNow(fetch(storedKey, hash: hash(ofStored: storedKey)))
     }
 
     /// Puts a record, or nothing, in the place of what is stored.

@@ -135,6 +135,8 @@ public final class OneNodeCluster: SimulatedCluster, @unchecked Sendable {  // c
 
     // MARK: The end
 
+    public func standings(of key: [UInt8]) -> [String] { [] }
+
     public func stop(_ done: @escaping ([String]) -> Void) {
         guard let world, let running else { return done(["no node is running at the end"]) }
         let finished = Confined(done)

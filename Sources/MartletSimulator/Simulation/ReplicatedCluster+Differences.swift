@@ -15,8 +15,21 @@ extension ReplicatedCluster {
         }
     }
 
+    public func standings(of key: [UInt8]) -> [String] {
+        let holdings = allHeld().filter { $0.key.dropFirst(StoredKey.prefixLength).elementsEqual(key) }
+        return standings()
+            + holdings.flatMap { key, records in records.map { "node \($0) holds \(shown($1, key))" } }.sorted()
+    }
+
     /// Of each key that owners hold differently, or not intact, what each holds; a few at most.
     func differences() -> [String] {
+        let held = allHeld()
+        let keys = held.keys.sorted { $0.lexicographicallyPrecedes($1) }
+        return keys.compactMap { difference($0, held[$0] ?? [:]) }.prefix(4).map { $0 }
+    }
+
+    /// By stored key and node, the records in all backends.
+    private func allHeld() -> [[UInt8]: [UInt32: [UInt8]]] {
         var held: [[UInt8]: [UInt32: [UInt8]]] = [:]
         for node in nodes {
             guard let snapshot = try? node.running?.node.backend.snapshot() else { continue }
@@ -30,8 +43,7 @@ extension ReplicatedCluster {
                 }
             }
         }
-        let keys = held.keys.sorted { $0.lexicographicallyPrecedes($1) }
-        return keys.compactMap { difference($0, held[$0] ?? [:]) }.prefix(4).map { $0 }
+        return held
     }
 
     private func difference(_ key: [UInt8], _ records: [UInt32: [UInt8]]) -> String? {

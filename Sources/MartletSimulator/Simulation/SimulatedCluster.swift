@@ -19,6 +19,8 @@ public protocol SimulatedCluster: AnyObject {
     func stop(_ done: @escaping ([String]) -> Void)
     /// Adds to the evidence what only the cluster knows: losses, clocks, damage, digests, sizes.
     func testify(_ evidence: inout Evidence)
+    /// What each node says of its repairs and holds under a key that is not served.
+    func standings(of key: [UInt8]) -> [String]
     /// How often code that seldom runs has run, by name.
     var rarePaths: [String: Int] { get }
 }

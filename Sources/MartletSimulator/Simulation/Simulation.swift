@@ -157,6 +157,7 @@ public final class Simulation {
             result.violations.append(
                 "liveness: with all faults off for \(settings.livenessTime.shown), \(script[place].keys) is not served: "
                     + (history.operations.last.map { "\($0)" } ?? "nothing was ever answered"))
+            result.violations += cluster.standings(of: Array(script[place].keys[0].description.utf8))
             return
         }
         var failures: [String]?
