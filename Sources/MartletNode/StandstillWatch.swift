@@ -9,7 +9,7 @@ internal import MartletRuntime
 /// loop only.
 public final class StandstillWatch {
     /// How often the clock is looked at though nobody asks for anything.
-    static let pulse = Duration.seconds(1)
+    static let pulse = Duration.milliseconds(500)
     /// How long is too long between two looks: standstills of that length may be noticed, longer ones by a pulse are.
     static let limit = Duration.seconds(2)
     /// How long what was sent meanwhile takes to be read: connections are accepted in one turn and read in a later one.

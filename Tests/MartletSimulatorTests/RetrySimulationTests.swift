@@ -78,6 +78,7 @@ import Testing
                 _ = await world.put(0, "k", "before")
                 world.freeze(2)
                 async let late = world.put(2, "k", "mine", ["TOKEN", Self.token])
+                async let flush = world.call(2, ["FLUSHALL"])
                 await world.pause(.seconds(1))
                 _ = await world.put(0, "k", "mine", ["TOKEN", Self.token])
                 for other in 0..<20 {
@@ -87,6 +88,7 @@ import Testing
                 world.thaw(2)
                 let failure = await late.failure ?? "none"
                 expect("\(failure.hasPrefix("-BUSY this node stood still"))", "true", failure)
+                expect(await flush, "-BUSY this node stood still", "what would empty it all")
                 await world.pause(.seconds(1))
                 for node in 0..<3 { expect(await world.get(node, "k").value, "19", "seen at \(node)") }
                 expect("\(await world.put(2, "k", "new").failure ?? "none")", "none", "it takes writes again")

@@ -239,6 +239,10 @@ final class ClientConnection: StreamHandler {
             let commit = door.perform(row, input, call, now, keyspace: session.keyspace, from: start)
             mute(call, from: start, since: mode)
             finish(call, from: start, commit: commit)
+        case .keyspace where door.isStale(row):
+            call.reply.refuse(Refusal.standstill)
+            mute(call, from: start, since: mode)
+            finish(call, from: start, commit: 0)
         case .keyspace:
             guard let request = KeyspaceRequest(door.table.rows[row].name, input, call) else {
                 mute(call, from: start, since: mode)

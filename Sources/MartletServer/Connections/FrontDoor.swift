@@ -109,12 +109,14 @@ final class FrontDoor: ServerFacts {
             load.noteRefusal(forMemory: true)
             return Refusal.memory
         }
-        guard table.mayWrite[row] else { return nil }
-        if standstill.isRecent { return Refusal.standstill }
-        guard load.isBacklogged else { return nil }
+        if isStale(row) { return Refusal.standstill }
+        guard load.isBacklogged, table.mayWrite[row] else { return nil }
         load.noteRefusal(forMemory: false)
         return Refusal.backlog
     }
+
+    /// Whether a command writes and may long have been given up by who sent it: the worker stood still.
+    func isStale(_ row: Int) -> Bool { standstill.isRecent && table.mayWrite[row] }
 
     /// As ``refusal(_:)``, of a command that other nodes have a part in.
     func refusal(_ row: Int, _ coordinator: isolated ReplicaCoordinator) -> StaticString? {
