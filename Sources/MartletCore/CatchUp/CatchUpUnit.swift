@@ -27,11 +27,12 @@ extension CatchUpUnit {
     ///
     /// - Parameters:
     ///   - write: the keyspace's default W.
+    ///   - read: its default R, of which each two reads share an owner, or which does not matter.
     ///   - arcs: the division of slots among workers: arc modulo workers.
     /// - Complexity: O(max(Q, arcs) N).
     public static func all(
-        ofNode node: UInt32, in ring: Ring, keyspace: Int, write: ConsistencyLevel, worker: Int, of workers: Int,
-        arcs: Int
+        ofNode node: UInt32, in ring: Ring, keyspace: Int, write: ConsistencyLevel,
+        read: ConsistencyLevel = .one, worker: Int, of workers: Int, arcs: Int
     ) -> [CatchUpUnit] {
         guard let own = ring.index(ofNode: node) else { return [] }
         let count = max(ring.partitions, arcs)
@@ -50,7 +51,8 @@ extension CatchUpUnit {
             for (position, other) in others.enumerated() where !isLocal || ring.members[other].dataCenter == center {
                 counted.insert(position)
             }
-            let needed = Self.needed(owners: counted.count + 1, write: isLocal ? .quorum : write)
+            let needed = Self.needed(
+                owners: counted.count + 1, write: isLocal ? .quorum : write, read: isLocal ? .one : read)
             // The only replica of its data center has nobody who must know what it lost: any other is asked.
             return CatchUpUnit(
                 keyspace: keyspace, slots: slots, others: others.map { ring.members[$0].id }, needed: needed,
@@ -58,10 +60,16 @@ extension CatchUpUnit {
         }
     }
 
-    private static func needed(owners: Int, write: ConsistencyLevel) -> Int {
+    /// One of these others holds whatever W owners acknowledged, and whatever was read, and so written back to R owners,
+    /// where the next R that are asked have one of them: a write that failed must not be seen and then seen no more.
+    private static func needed(owners: Int, write: ConsistencyLevel, read: ConsistencyLevel) -> Int {
         // A level that names what no owners can meet is refused to clients: then all have to be heard.
-        let acknowledged = (try? Quorum(write, in: ReplicaPlacement(owners: owners, count: owners)))?.needed ?? 1
-        return max(1, min(owners - 1, owners - acknowledged + 1))
+        func count(_ level: ConsistencyLevel) -> Int {
+            (try? Quorum(level, in: ReplicaPlacement(owners: owners, count: owners)))?.needed ?? 1
+        }
+        let (acknowledged, readers) = (count(write), count(read))
+        let holders = readers * 2 > owners ? min(acknowledged, readers) : acknowledged
+        return max(1, min(owners - 1, owners - holders + 1))
     }
 }
 

@@ -38,8 +38,8 @@ final class CatchUp {
         var units: [CatchUpUnit] = []
         for (index, keyspace) in membership.keyspaces.enumerated() {
             units += CatchUpUnit.all(
-                ofNode: membership.node, in: keyspace.ring, keyspace: index, write: keyspace.write, worker: worker,
-                of: workers, arcs: store.settings.partitions)
+                ofNode: membership.node, in: keyspace.ring, keyspace: index, write: keyspace.write,
+                read: keyspace.read, worker: worker, of: workers, arcs: store.settings.partitions)
         }
         let start = store.start
         var settings = opening.settings

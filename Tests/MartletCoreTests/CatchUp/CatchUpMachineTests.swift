@@ -165,5 +165,8 @@ import Testing
         #expect(one.allSatisfy { $0.needed == 2 })
         let all = CatchUpUnit.all(ofNode: 1, in: ring, keyspace: 0, write: .all, worker: 0, of: 1, arcs: 256)
         #expect(all.allSatisfy { $0.needed == 1 })
+        let read = CatchUpUnit.all(
+            ofNode: 1, in: ring, keyspace: 0, write: .all, read: .quorum, worker: 0, of: 1, arcs: 256)
+        #expect(read.allSatisfy { $0.needed == 2 }, "what was written back to two may be on one of the others only")
     }
 }
