@@ -60,8 +60,9 @@ extension CatchUpUnit {
         }
     }
 
-    /// One of these others holds whatever W owners acknowledged, and whatever was read, and so written back to R owners,
-    /// where the next R that are asked have one of them: a write that failed must not be seen and then seen no more.
+    /// One of these others holds whatever W owners acknowledged, and whatever was read, and so written back to R
+    /// owners, where the next R that are asked have one of them: a write that failed must not be seen and then seen no
+    /// more.
     private static func needed(owners: Int, write: ConsistencyLevel, read: ConsistencyLevel) -> Int {
         // A level that names what no owners can meet is refused to clients: then all have to be heard.
         func count(_ level: ConsistencyLevel) -> Int {
