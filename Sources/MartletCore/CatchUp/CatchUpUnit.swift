@@ -27,7 +27,7 @@ extension CatchUpUnit {
     ///
     /// - Parameters:
     ///   - write: the keyspace's default W.
-    ///   - read: its default R, of which each two reads share an owner, or which does not matter.
+    ///   - read: its default R; it matters where any two reads of R owners share one.
     ///   - arcs: the division of slots among workers: arc modulo workers.
     /// - Complexity: O(max(Q, arcs) N).
     public static func all(

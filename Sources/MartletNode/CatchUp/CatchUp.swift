@@ -92,10 +92,10 @@ final class CatchUp {
         let wasWell = machine.needCount == 0
         for action in machine.receive(event, now: store.loop.now.nanoseconds) { perform(action) }
         schedule()
+        let isAsBefore = wasWell == (machine.needCount == 0)
         switch event {
-        case .linkOpened(let node, _) where wasWell == (machine.needCount == 0),
-            .linkClosed(let node) where wasWell == (machine.needCount == 0),
-            .heard(let node, _, _, _, _) where wasWell == (machine.needCount == 0):
+        case .linkOpened(let node, _) where isAsBefore, .linkClosed(let node) where isAsBefore,
+            .heard(let node, _, _, _, _) where isAsBefore:
             replication.antiEntropy?.follow(node)
         default: replication.antiEntropy?.followPeers()
         }
