@@ -33,7 +33,7 @@ extension RecordStore {
             do throws(RecordView.Damage) {
                 held = .record(record.array, digest: try digest(of: record, storedKey: storedKey))
             } catch {
-                counters.damaged += 1
+                noteDamage(storedKey)
                 held = .damaged
             }
         }
@@ -59,7 +59,7 @@ extension RecordStore {
                     do throws(RecordView.Damage) {
                         digest = try self.digest(of: record, storedKey: storedKey)
                     } catch {
-                        counters.damaged += 1
+                        noteDamage(storedKey)
                         isSound = false
                     }
                 }
@@ -107,7 +107,7 @@ extension RecordStore {
             } catch {
                 former = .unknown
                 // What came stands in its place, under a birth of its own: the dots it held are not known.
-                counters.damaged += 1
+                noteDamage(storedKey)
                 merged.removeAll()
                 let fresh = minting.newDot()
                 try? RecordMerge.replacement(remote: record, storedKey: storedKey, fresh: fresh, into: &merged)

@@ -75,11 +75,7 @@ extension CatchUp {
                 }
             }
             endHealing(key)
-        case .damaged:
-            // It may have gone bad on its way from the disk only.
-            withBytes(of: key) { store.readAgain($0) }
-            let isDamaged = withBytes(of: key) { store.isDamaged($0) }
-            isDamaged ? askOthers(key, without: PositionSet()) : endHealing(key)
+        case .damaged: askOthers(key, without: PositionSet())
         }
     }
 
@@ -141,12 +137,6 @@ extension RecordStore {
             isDamaged = (try? RecordView(record, storedKey: storedKey)) == nil
         }
         return isDamaged
-    }
-
-    /// Reads what is stored in the place of what is in memory, which was read too. Waits for the disk.
-    func readAgain(_ storedKey: RawSpan) {
-        guard !isInline else { return }
-        readNow(fetch(storedKey, hash: hash(ofStored: storedKey)))
     }
 
     /// Puts a record, or nothing, in the place of what is stored.

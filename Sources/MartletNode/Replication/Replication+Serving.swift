@@ -260,9 +260,7 @@ extension Replication {
                 case .none: return (.version(.notFound), nil)
                 case .record(let record, _) where forgets(record, storedKey): return (.version(.notFound), nil)
                 case .record(let record, let digest): return (.version(.found(digest)), record)
-                case .damaged:
-                    catchUp?.heal([storedKey.array])  // whether a scan finds it damaged too or not
-                    return (.damaged, nil)
+                case .damaged: return (.damaged, nil)
                 }
             } catch {
                 return (.refused(.closed), nil)

@@ -97,7 +97,7 @@ final class RecordStore {
         submitLoads()
         let counted = counters
         published.withLock { $0 = counted }
-        if hasUnreadable { forgetUnreadable() }
+        if !doubtful.isEmpty { forgetDoubtful() }
         if !isInline { table.evict(to: cacheLimit, committed: committed) }
     }
 
@@ -311,7 +311,7 @@ final class RecordStore {
         } catch {
             entry.storeAbsence()
             entry.loadError = error
-            hasUnreadable = true
+            entry.withKey { doubt($0) }
         }
         entry.isLoading = false
         table.resized(entry, from: before)
@@ -337,14 +337,30 @@ final class RecordStore {
     /// Runs `body` when some records that were asked for have become resident.
     func whenLoaded(_ body: @escaping () -> Void) { loadWaiters.append(body) }
 
-    /// Whether a record could not be read: its entry leaves the table once nobody needs it, so that the next command
-    /// tries again.
-    private var hasUnreadable = false
+    /// Stored keys whose records could not be read, or came damaged, which may have befallen them on their way from the
+    /// disk only: their entries leave the table at the turn's end, or once nobody needs them, so that who asks next
+    /// reads the disk anew.
+    private var doubtful: [[UInt8]] = []
 
-    private func forgetUnreadable() {
-        table.removeAll { $0.loadError != nil && $0.pins == 0 && !$0.isLoading }
-        hasUnreadable = false
-        table.forEach { if $0.loadError != nil { hasUnreadable = true } }
+    /// Counts a record that turned out to be damaged.
+    func noteDamage(_ storedKey: RawSpan) {
+        counters.damaged += 1
+        if !isInline { doubt(storedKey) }
+    }
+
+    private func doubt(_ storedKey: RawSpan) {
+        doubtful.append(storedKey.array)
+        needTurnEnd()
+    }
+
+    private func forgetDoubtful() {
+        doubtful.removeAll { storedKey in
+            let entry = withBytes(of: storedKey) { table.find($0, hash: hash(ofStored: $0)) }
+            guard let entry, !entry.isLoading, entry.pendingCommit <= committed else { return true }
+            guard entry.pins == 0 else { return false }
+            table.remove(entry)
+            return true
+        }
     }
 
     private func submitLoads() {
@@ -365,12 +381,12 @@ final class RecordStore {
             if let record { entry.store(record) } else { entry.storeAbsence() }
             entry.loadError = batch.error
             entry.isLoading = false
+            if batch.error != nil { entry.withKey { doubt($0) } }
             table.resized(entry, from: before)
         }
         let waiters = loadWaiters
         loadWaiters = []
         for waiter in waiters { waiter() }
-        if batch.error != nil { hasUnreadable = true }
         needTurnEnd()
     }
 }

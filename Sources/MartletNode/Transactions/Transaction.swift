@@ -380,7 +380,7 @@ public final class Transaction {
             if !damagedCopies.isEmpty, damagedCopies.contains(storedKey.array) { throw .damaged }
             return try RecordView(record, storedKey: storedKey)
         } catch {
-            store.counters.damaged += 1
+            store.noteDamage(storedKey)
             failure = .damaged
             return nil
         }
