@@ -29,7 +29,7 @@ import Testing
             variants:
               - {name: a}
               - {name: b, w: one, storage: {backend: lmdb}}
-            load: {rate: 10, reads: 5, deletes: 6, value: 64B, keys: 7, connections: 2, timeout: 2s, slow: 9ms, seed: 3}
+            load: {rate: 10, reads: 5, deletes: 6, value: 64B, keys: 7, connections: 2, route: owners, timeout: 2s, slow: 9ms, seed: 3}
             steps:
               - {at: 9s, heal: all}
               - {at: 1s, kill: [node-1, node-2]}
@@ -50,7 +50,8 @@ import Testing
             drill.variants.allSatisfy { $0.cluster.nodes.count == 4 && !$0.cluster.keyspaces[0].definition.isSloppy })
         let load = drill.load
         #expect(load.rate == 10 && load.reads == 5 && load.deletes == 6 && load.valueBytes == 64 && load.keys == 7)
-        #expect(load.connections == 2 && load.timeout == .seconds(2) && load.slow == .milliseconds(9) && load.seed == 3)
+        #expect(load.connections == 2 && load.goesToOwners && load.timeout == .seconds(2))
+        #expect(load.slow == .milliseconds(9) && load.seed == 3)
         let apart = DrillConfiguration.Action.partition([["node-4"], ["node-1", "node-2", "node-3"]])
         #expect(
             drill.steps == [

@@ -283,6 +283,29 @@ import Testing
         #expect(notes.faults.isEmpty && notes.done, "\(notes.faults)")
     }
 
+    /// What is in memory and not on the disk, which said that it had written it, is written again once that is found.
+    @Test(arguments: UInt64(1)...4) func whatTheDiskDidNotWriteIsWrittenAgain(seed: UInt64) {
+        let disks = Array(repeating: ThreeNodes.Storage.disk(.always), count: 3)
+        let prepare = { (world: ThreeNodes) in
+            world.antiEntropy.scanPeriod = 5_000_000_000
+            world.antiEntropy.period = 2_000_000_000
+        }
+        let notes = ReplicationSimulationTests.run(seed: seed, disks, prepare) { world, expect in
+            for key in 0..<20 { expect(await world.call(0, ["SET", "k\(key)", "old"]), "+OK", "before") }
+            for node in 0..<3 {
+                world.losePut(node)
+                let reply = await world.call(node, ["SET", "k\(node)", "new"])
+                expect(reply, "+OK", "acknowledged by \(node)")
+                await world.pause(.milliseconds(100))
+            }
+            if Set(await world.digests()).count == 1 { expect("all is written", "-", "before the scan") }
+            await world.pause(.seconds(30))
+            let digests = await world.digests()
+            if Set(digests).count != 1 { expect("\(digests)", "-", "after the scan") }
+        }
+        #expect(notes.faults.isEmpty && notes.done, "\(notes.faults)")
+    }
+
     /// Two owners that both lost what was not synced, each with a damaged record, do not wait for each other for ever.
     @Test(arguments: UInt64(1)...4) func twoInNeedWithDamagedRecordsFindTogether(seed: UInt64) {
         let executor = SimulationExecutor(seed: seed)

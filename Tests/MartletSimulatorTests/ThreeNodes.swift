@@ -158,6 +158,9 @@ final class ThreeNodes: @unchecked Sendable {  // confined to the simulation's t
     /// Has a node's disk answer its next read of a client's key with another record.
     func misdirectRead(_ node: Int) { disks[node]?.misdirectedReads = 1 }
 
+    /// Has a node's disk not write the next record of a client's key, and say that it has.
+    func losePut(_ node: Int) { disks[node]?.phantomWrites = 1 }
+
     /// Has a node's disk take nothing more, or again.
     func fill(_ node: Int, _ isFull: Bool = true) { disks[node]?.isFull = isFull }
 

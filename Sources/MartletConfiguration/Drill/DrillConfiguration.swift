@@ -41,6 +41,8 @@ public struct DrillConfiguration: Sendable {
         public var keys: Int
         /// To each node, with one request at a time.
         public var connections: Int
+        /// Whether a node is only asked for keys that it owns.
+        public var goesToOwners: Bool
         /// When a client gives a request up.
         public var timeout: Duration
         /// From when on a request counts as slow.

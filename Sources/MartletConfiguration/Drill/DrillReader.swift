@@ -49,8 +49,9 @@ struct DrillReader {
             rate: reader.number(settings[0]) ?? 1000, reads: reader.number(settings[1]) ?? 50,
             deletes: reader.number(settings[2]) ?? 0, valueBytes: reader.number(settings[3]) ?? 100,
             keys: reader.number(settings[4]) ?? 2000, connections: reader.number(settings[5]) ?? 8,
-            timeout: .milliseconds(reader.number(settings[6]) ?? 1000),
-            slow: .milliseconds(reader.number(settings[7]) ?? 100), seed: reader.number(settings[8]) ?? 1)
+            goesToOwners: reader.text(settings[6]) == "owners",
+            timeout: .milliseconds(reader.number(settings[7]) ?? 1000),
+            slow: .milliseconds(reader.number(settings[8]) ?? 100), seed: reader.number(settings[9]) ?? 1)
         faults += reader.faults
         return load
     }

@@ -35,6 +35,9 @@ public enum DrillSettings {
             "connections", .integer(1...500), default: "8",
             "Connections to each node, with one request at a time on each."
         ),
+        Setting(
+            "route", .choice(["any", "owners"]), default: "any",
+            "Whether clients ask any node for any key, or each node only for keys that it owns."),
         Setting("timeout", .duration(50...60_000), default: "1s", "When a client gives a request up."),
         Setting("slow", .duration(1...60_000), default: "100ms", "From when on a request counts as slow."),
         Setting("seed", .integer(0...Int.max), default: "1", "Of the random choices."),

@@ -78,7 +78,9 @@ final class DrillRun {
         let keys = DrillKey.make(drill.load.keys, partitions: ring.partitions)
         let before = await counters()
         let settings = DrillLoad.Settings(
-            targets: target.members.map(\.address), keys: keys, reads: drill.load.reads,
+            targets: target.members.map { member in
+                .init(address: member.address, keys: places(of: keys, on: member.name, ring))
+            }, keys: keys, reads: drill.load.reads,
             deletes: drill.load.deletes, valueBytes: drill.load.valueBytes, connections: drill.load.connections,
             timeout: UInt64(clamping: drill.load.timeout.inNanoseconds), seed: UInt64(drill.load.seed))
         let hasEnded = EndMark()
@@ -106,6 +108,14 @@ final class DrillRun {
         return Evidence(
             record: record, ring: ring, samples: samples, before: before, after: await counters(), wellAfter: wellAfter,
             equalAfter: equalAfter, divergent: divergent, finals: finals)
+    }
+
+    /// The places of the keys that a node is asked for: all, unless clients go to owners and it owns some.
+    private func places(of keys: [DrillKey], on node: String, _ ring: ClusterRing) -> [Int] {
+        guard drill.load.goesToOwners else { return Array(keys.indices) }
+        let owned = (0..<ring.partitions).map { ring.owners(ofPartition: $0).contains(node) }
+        let places = keys.indices.filter { owned[keys[$0].partition] }
+        return places.isEmpty ? Array(keys.indices) : places
     }
 
     private final class EndMark: Sendable {

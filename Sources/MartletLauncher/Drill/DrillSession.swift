@@ -113,7 +113,9 @@ struct DrillSession {
                         + "\(load.keys) keys, values of \(Figures.size(UInt64(load.valueBytes)))"),
                 .init(
                     name: "Clients",
-                    value: "\(load.connections) connections to each node; a request is given up after "
+                    value: "\(load.connections) connections to each node"
+                        + (load.goesToOwners ? ", which is asked for keys that it owns" : "")
+                        + "; a request is given up after "
                         + "\(Figures.time(UInt64(clamping: load.timeout.inNanoseconds))), and is slow after "
                         + Figures.time(UInt64(clamping: load.slow.inNanoseconds))),
             ], slow: UInt64(clamping: load.slow.inNanoseconds), runs: [], notes: [])

@@ -31,16 +31,22 @@ extension Replication {
         }
     }
 
-    /// As ``merge(_:_:_:commit:)``, of what one peer holds: that is not enough to stand in the place of a damaged
-    /// record, which may have been a later one that the peer missed.
+    /// As ``merge(_:_:_:commit:)``, of what one peer holds and this replica did not list as stored: that is not enough
+    /// to stand in the place of a damaged record, which may have been a later one that the peer missed.
     func mergeExchanged(
         _ record: RawSpan, _ storedKey: RawSpan, _ durability: Durability, commit: inout UInt64
     ) -> ReplicaWriteReply.Outcome {
-        guard let catchUp, catchUp.isCaughtUp(storedKey), store.isDamaged(storedKey) else {
-            return merge(record, storedKey, durability, commit: &commit)
+        if let catchUp, catchUp.isCaughtUp(storedKey), store.isDamaged(storedKey) {
+            catchUp.heal([storedKey.array])
+            return .acknowledged(durability.asReplicaDurability, stamp: 0)
         }
-        catchUp.heal([storedKey.array])
-        return .acknowledged(durability.asReplicaDurability, stamp: 0)
+        var own: UInt64 = 0
+        let outcome = merge(record, storedKey, durability, commit: &own)
+        if own == 0, case .acknowledged = outcome, store.isUnwritten(record, storedKey) {
+            own = (try? store.replace(storedKey, with: record, durability: ownDurability)) ?? 0
+        }
+        commit = max(commit, own)
+        return outcome
     }
 }
 
@@ -139,11 +145,30 @@ extension RecordStore {
         return isDamaged
     }
 
+    /// Whether just this record is in memory, on no way to the disk, and the disk holds another: it said that it had
+    /// written this one, and had not. Reads it, which the exchange that asks has just done.
+    func isUnwritten(_ record: RawSpan, _ storedKey: RawSpan) -> Bool {
+        guard !isInline, let entry = table.find(storedKey, hash: hash(ofStored: storedKey)), !entry.isLoading,
+            entry.pendingCommit <= committed
+        else { return false }
+        var isHeld = false
+        var isStored = false
+        _ = entry.withRecord { isHeld = $0.equals(record) }
+        guard isHeld, let isThere = try? reader.read(storedKey, { isStored = $0.equals(record) }) else {
+            return false
+        }
+        return !isThere || !isStored
+    }
+
     /// Puts a record, or nothing, in the place of what is stored.
-    func replace(_ storedKey: RawSpan, with record: RawSpan?, durability: Durability) throws(StorageError) {
+    ///
+    /// - Returns: the commit that makes it durable; 0 if nothing has to be waited for.
+    @discardableResult
+    func replace(_ storedKey: RawSpan, with record: RawSpan?, durability: Durability) throws(StorageError) -> UInt64 {
         var batch = WriteBatch()
         if let record { batch.put(storedKey, record) } else { batch.delete(storedKey) }
-        _ = try apply(&batch, hashes: [isInline ? 0 : hash(ofStored: storedKey)], durability: durability)
+        let commit = try apply(&batch, hashes: [isInline ? 0 : hash(ofStored: storedKey)], durability: durability)
         if let keyspace = keyspace(ofStored: storedKey) { trees?.forget(storedKey, keyspace: keyspace) }
+        return commit
     }
 }

@@ -18,6 +18,9 @@ public struct Evidence: Sendable {
     public var clockSpread = Duration.zero
     /// Keys whose stored records were damaged: they may be unreadable where no other replica holds them.
     public var damagedKeys: Set<History.Key> = []
+    /// Keys of which an owner did not write what it said it wrote: until it is found out that owner tells an older
+    /// state of them for its last, as no client's read can know.
+    public var phantomKeys: Set<History.Key> = []
     /// What each key held when all was well again; a key that could not be read has no entry here.
     public var finals: [History.Key: Final] = [:]
     /// Whether nothing went wrong on purpose.

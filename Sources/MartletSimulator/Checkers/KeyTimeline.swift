@@ -67,6 +67,11 @@ struct KeyTimeline {
         }
     }
 
+    /// As ``all(_:_:)``, of those keys alone of which no owner tells an older state for its last.
+    static func steady(_ evidence: Evidence, _ families: Set<History.Key.Family>) -> [KeyTimeline] {
+        all(evidence, families).filter { !evidence.phantomKeys.contains($0.key) }
+    }
+
     private static func write(
         _ operation: History.Operation, _ content: History.Content, _ expiry: Duration?
     ) -> Write {

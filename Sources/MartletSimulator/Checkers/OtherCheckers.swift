@@ -33,7 +33,7 @@ public enum DoneOnce: Checker {
     public static func violations(in evidence: Evidence) -> [String] {
         evidence.history.operations.compactMap { operation in
             if operation.action == .getSiblings, case .ok(let contents) = operation.outcome,
-                Set(contents).count < contents.count
+                Set(contents).count < contents.count, !evidence.phantomKeys.contains(operation.keys[0])
             {
                 return "a value is there twice: \(operation)"
             }
@@ -108,7 +108,8 @@ public enum CountedOnce: Checker {
         }
         var found: [String] = []
         let isExact = !evidence.isReplicated || (evidence.isFaultFree && evidence.readsAreRegular)
-        for key in Set(known.keys).union(unknown.keys).sorted() where evidence.losses(of: key).isEmpty {
+        for key in Set(known.keys).union(unknown.keys).sorted()
+        where evidence.losses(of: key).isEmpty && !evidence.phantomKeys.contains(key) {
             let increments = (known[key] ?? []).sorted {
                 ($0.number, $0.operation.invoked) < ($1.number, $1.operation.invoked)
             }

@@ -6,7 +6,7 @@ public enum RegularReads: Checker {
 
     public static func violations(in evidence: Evidence) -> [String] {
         guard evidence.readsAreRegular else { return [] }
-        return KeyTimeline.all(evidence, [.plain, .expiring, .group]).flatMap { timeline in
+        return KeyTimeline.steady(evidence, [.plain, .expiring, .group]).flatMap { timeline in
             timeline.reads.compactMap { read in
                 if case .foreign = read.content { return nil }
                 return timeline.fault(reading: read.content, from: read.invoked, to: read.returned)
@@ -65,7 +65,7 @@ public enum OwnWrites: Checker {
         for operation in evidence.history.operations {
             bySession[[operation.client, operation.session], default: []].append(operation)
         }
-        let timelines = KeyTimeline.all(evidence, [.plain, .group])
+        let timelines = KeyTimeline.steady(evidence, [.plain, .group])
         let writes = Dictionary(uniqueKeysWithValues: timelines.map { ($0.key, $0) })
         var found: [String] = []
         for session in bySession.keys.sorted(by: { $0.lexicographicallyPrecedes($1) }) {
@@ -107,7 +107,7 @@ public enum ForwardReads: Checker {
 
     public static func violations(in evidence: Evidence) -> [String] {
         guard evidence.readsGoForward else { return [] }
-        return KeyTimeline.all(evidence, [.plain, .expiring, .group]).flatMap { timeline in
+        return KeyTimeline.steady(evidence, [.plain, .expiring, .group]).flatMap { timeline in
             Reappearance.all(of: timeline, evidence) { $0.content != .absent }.map { found in
                 "\(timeline.key) was read as \(found.value), then as \(found.between.content) at "
                     + "\(found.between.returned.shown), then as \(found.value) again at \(found.again.shown)"
@@ -122,7 +122,7 @@ public enum NoResurrection: Checker {
 
     public static func violations(in evidence: Evidence) -> [String] {
         guard evidence.readsGoForward else { return [] }
-        return KeyTimeline.all(evidence, [.plain, .expiring, .group]).flatMap { timeline in
+        return KeyTimeline.steady(evidence, [.plain, .expiring, .group]).flatMap { timeline in
             Reappearance.all(of: timeline, evidence) { $0.content == .absent }.map { found in
                 "\(timeline.key) held \(found.value), was read as absent at \(found.between.returned.shown), and as "
                     + "\(found.value) again at \(found.again.shown)"

@@ -48,6 +48,11 @@ public final class SimulatedBackend: StorageBackend {
     // MARK: Writing
 
     public func apply(_ batch: borrowing WriteBatch, durability: Durability) throws(StorageError) {
+        if disk.phantomWrites > 0 { return try write(disk.written(of: batch), durability) }
+        try write(batch, durability)
+    }
+
+    private func write(_ batch: borrowing WriteBatch, _ durability: Durability) throws(StorageError) {
         try checkWritable()
         let fails = try disk.state.withLock { state throws(StorageError) in
             if state.isFull, !batch.isEmpty {

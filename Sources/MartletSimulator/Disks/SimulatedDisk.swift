@@ -14,6 +14,7 @@ public import MartletRuntime
 /// - the disk may be full (``isFull``): batches are refused with nothing applied, until it is not full any more;
 /// - a stored record may be damaged (``damage(_:)``): a bit flips, it is cut short, or what was meant for another
 ///   record lies in its place. Keys, and what the node keeps for itself, are not hit: engines check their own pages;
+/// - a record may not be written although the disk says so (``phantomWrites``): what was there before stays;
 /// - a read may be answered with another record (``misdirectedReads``);
 /// - the process may die right before or after a sync (``crashAtSync``).
 /// A sync that succeeds has synced: disks that lie are tested as a planted bug only (``plantedBug``).
@@ -42,6 +43,8 @@ public final class SimulatedDisk: @unchecked Sendable {  // its state is behind 
         public var refusals = 0
         /// Records that were damaged.
         public var damagedRecords = 0
+        /// Records that were not written, as nobody was told.
+        public var phantomWrites = 0
         public var crashes = 0
         /// Batches that were not synced at a crash, and those of them that were lost.
         public var unsyncedBatches = 0
@@ -70,6 +73,7 @@ public final class SimulatedDisk: @unchecked Sendable {  // its state is behind 
         var failNextSync = false
         var failingReads = 0
         var misdirectedReads = 0
+        var phantomWrites = 0
         var crashAtSync: CrashPoint?
         var plantedBug: PlantedBug?
         /// Keys of clients whose records have a flipped bit.
@@ -152,6 +156,37 @@ public final class SimulatedDisk: @unchecked Sendable {  // its state is behind 
     func noteStray(_ key: [UInt8]) {
         state.withLock { $0.damagedKeys.append(key) }
         onStray?(key)
+    }
+
+    /// So many of the clients' records to be written are not.
+    public var phantomWrites: Int {
+        get { state.withLock { $0.phantomWrites } }
+        set { state.withLock { $0.phantomWrites = newValue } }
+    }
+    /// Hears of each client's key whose record was not written.
+    var onPhantom: (@Sendable ([UInt8]) -> Void)?
+
+    /// What of a batch is written.
+    func written(of batch: borrowing WriteBatch) -> WriteBatch {
+        var written = WriteBatch()
+        var lost: [[UInt8]] = []
+        state.withLock { state in
+            batch.forEach { key, value, isDelete in
+                if state.phantomWrites > 0, key.byteCount > StoredKey.prefixLength,
+                    key.byte(0) == StoredKey.Class.data.rawValue
+                {
+                    state.phantomWrites -= 1
+                    state.counters.phantomWrites += 1
+                    lost.append(key.slice(StoredKey.prefixLength, key.byteCount))
+                } else if isDelete {
+                    written.delete(key)
+                } else {
+                    written.put(key, value)
+                }
+            }
+        }
+        for key in lost { onPhantom?(key) }
+        return written
     }
 
     /// A bug that is to be caught.

@@ -33,6 +33,8 @@ public struct FaultKind: Hashable, Comparable, Sendable, Codable, CustomStringCo
     public static let tornRecord = FaultKind("torn-record")
     /// What was meant for one record lies in the place of another.
     public static let misdirectedWrite = FaultKind("misdirected-write")
+    /// Records are not written that the disk says it has written: what was there before stays.
+    public static let phantomWrite = FaultKind("phantom-write")
     /// Some reads are answered with another record than was asked for.
     public static let misdirectedRead = FaultKind("misdirected-read")
     /// Its calendar jumps, and is set right when the fault ends.
@@ -74,6 +76,14 @@ public struct FaultKind: Hashable, Comparable, Sendable, Codable, CustomStringCo
     public static let swizzle = FaultKind("swizzle")
     /// Nodes are gone, as many as every key can spare: dead, standing still or cut off.
     public static let outage = FaultKind("outage")
+}
+
+extension FaultKind {
+    /// Those that may take a copy of a record, or damage it.
+    static let takingCopies: Set<FaultKind> = [
+        .crash, .crashAtSync, .crashAll, .wipe, .outage, .foreignEpoch, .syncError, .writeError, .bitFlip, .tornRecord,
+        .misdirectedWrite, .misdirectedRead,
+    ]
 }
 
 /// One fault of a plan.

@@ -145,6 +145,13 @@ extension ReplicatedCluster {
                 return {}
             }
         }
+        injector.register(.phantomWrite) { [self] fault in
+            let (node, disk) = (node(fault), node(fault).disk)
+            guard !node.storage.disk.isVolatile else { return nil }
+            disk.onPhantom = { [self] in notePhantom(of: $0, on: node) }
+            disk.phantomWrites = 1 + Int(fault.severity * 10)
+            return { disk.phantomWrites = 0 }
+        }
         injector.register(.misdirectedRead) { [self] fault in
             let (node, disk) = (node(fault), node(fault).disk)
             guard !node.storage.disk.isVolatile else { return nil }

@@ -33,6 +33,8 @@ public final class ReplicatedCluster: SimulatedCluster, @unchecked Sendable {  /
     var outage: Outage?
     var absences: [Evidence.Absence] = []
     private var losses: [Evidence.Loss] = []
+    /// By key the nodes that did not write what they said they wrote.
+    private var phantoms: [History.Key: Set<UInt32>] = [:]
     private var skews: ClosedRange<Int64> = 0...0
     private var digests: [Evidence.ReplicaDigest] = []
     private var complaints: [String] = []
@@ -153,7 +155,17 @@ public final class ReplicatedCluster: SimulatedCluster, @unchecked Sendable {  /
 
     /// With W=1 what is damaged may be all that there was of a write.
     func noteDamage(of key: [UInt8]) {
-        guard choices.write == 1 else { return }
+        if choices.write == 1 { noteLoss(of: key) }
+    }
+
+    /// A second owner that did not write a record may have been the other one that acknowledged it.
+    func notePhantom(of key: [UInt8], on node: ReplicatedNode) {
+        guard let known = History.Key(wire: key) else { return }
+        phantoms[known, default: []].insert(node.id)
+        if choices.write == 1 || phantoms[known]!.count > 1 { noteLoss(of: key) }
+    }
+
+    private func noteLoss(of key: [UInt8]) {
         let slot = Int(withBytes(of: key) { Slot.of($0) })
         losses.append(
             Evidence.Loss(from: MonotonicTime(nanoseconds: 0), at: executor.now, slots: [slot..<slot + 1]))
@@ -219,7 +231,7 @@ public final class ReplicatedCluster: SimulatedCluster, @unchecked Sendable {  /
         var inNeed = 0
         for coordinator in running.coordinators { inNeed += await coordinator.catchUpStatus?.inNeed ?? 1 }
         let trees = running.clusterStatistics.antiEntropy
-        if trees.corrected > 0, trees.damaged == 0 {
+        if trees.corrected > 0, trees.damaged == 0, node.disk.counters.phantomWrites == 0 {
             complaints.append("node \(node.id) had \(trees.corrected) leaves wrong with no damage")
         }
         let hints = running.clusterStatistics.hints.held
@@ -288,6 +300,7 @@ public final class ReplicatedCluster: SimulatedCluster, @unchecked Sendable {  /
         if !choices.isStrict || choices.policy == .latest {
             evidence.orderTolerance = evidence.clockSpread + .milliseconds(800)
         }
+        evidence.phantomKeys = Set(phantoms.keys)
         evidence.absences = absences
         evidence.digests = digests
         evidence.complaints += complaints
@@ -308,6 +321,7 @@ public final class ReplicatedCluster: SimulatedCluster, @unchecked Sendable {  /
         count("sync failed", counters.failedSyncs)
         count("write failed", counters.failedWrites)
         count("read failed", counters.failedReads)
+        count("record not written, as nobody was told", counters.phantomWrites)
         count("unsynced batch survived a crash", counters.unsyncedBatches - counters.lostBatches)
         count("unsynced batch lost at a crash", counters.lostBatches)
     }

@@ -196,6 +196,13 @@ public final class Simulation {
         cluster.testify(&evidence)
         // Beside other faults an absence may be more than can be spared.
         if plan.faults.contains(where: { $0.kind != .outage }) { evidence.absences = [] }
+        if plan.faults.contains(where: { FaultKind.takingCopies.contains($0.kind) }) {
+            // The copy that was taken may have been the one that was written.
+            evidence.losses += evidence.phantomKeys.sorted().map { key in
+                Evidence.Loss(
+                    from: MonotonicTime(nanoseconds: 0), at: executor.now, slots: [key.slot..<key.slot + 1])
+            }
+        }
         forgetTokens(&evidence)
         evidence.siblings = evidence.history.operations.compactMap { operation in
             guard case .putSibling(let value, _, let replaces) = operation.action else { return nil }
@@ -218,13 +225,14 @@ public final class Simulation {
         if !result.violations.isEmpty { result.lastEvents = lastEvents(200) }
     }
 
-    /// Where data were lost, or reads need not find what is there, tokens are, too: a write that was sent again may be
-    /// done again at any later time.
+    /// Where data were lost, or reads need not find what is there, tokens may be missed, too: a write that was sent
+    /// again may be done again at any later time.
     private func forgetTokens(_ evidence: inout Evidence) {
         for index in evidence.history.operations.indices {
             let operation = evidence.history.operations[index]
             guard operation.sent > 1, operation.isAcknowledged,
                 !evidence.readsAreRegular || !evidence.losses(of: operation.keys[0]).isEmpty
+                    || evidence.phantomKeys.contains(operation.keys[0])
             else { continue }
             evidence.history.operations[index].outcome = .unknown("sent again after a loss")
             evidence.history.operations[index].repeated = []

@@ -59,7 +59,7 @@ public struct SimulationSettings: Sendable {
             (.crashAll, 2), (.wipe, 4), (.foreignEpoch, 3), (.partition, 6), (.bridge, 4), (.isolation, 6),
             (.oneWay, 6),
             (.flapping, 4),
-            (.linkBreaks, 6), (.slowLinks, 4), (.clog, 6), (.swizzle, 4),
+            (.linkBreaks, 6), (.slowLinks, 4), (.clog, 6), (.swizzle, 4), (.phantomWrite, 4),
         ])
 
     /// Of every kind that a cluster can meet; ``outage`` is asked for alone, by a file of its own.

@@ -20,7 +20,12 @@ final class DrillSignals: Sendable {
 /// is gone round until it answers a PING. Every outcome is kept, for the checkers.
 final class DrillLoad {
     struct Settings: Sendable {
-        var targets: [SocketAddress]
+        struct Target: Sendable {
+            var address: SocketAddress
+            /// The places of the keys that it is asked for; at least one.
+            var keys: [Int]
+        }
+        var targets: [Target]
         var keys: [DrillKey]
         /// Shares of the requests, in percent.
         var reads: Int
@@ -41,7 +46,8 @@ final class DrillLoad {
     private var random: WorkloadRandom
     /// Where the search for a free connection begins.
     private var turn = 0
-    private var nextKey = 0
+    /// By node the next of its keys to be written.
+    private var nextKeys: [Int]
     private var written: UInt64 = 0
 
     init(_ settings: Settings, clock: any NodeClock, signals: DrillSignals) {
@@ -50,6 +56,8 @@ final class DrillLoad {
         self.signals = signals
         random = WorkloadRandom(seed: settings.seed)
         record = DrillRecord(keys: settings.keys, start: 0)
+        // Each begins elsewhere, so that a key's writes by way of different nodes are not close together.
+        nextKeys = settings.targets.enumerated().map { $1.keys.count * $0 / settings.targets.count }
         for place in 0..<settings.connections {
             for node in settings.targets.indices {
                 connections.append(DrillConnection(node: node, isFirst: place == 0))
@@ -111,15 +119,16 @@ final class DrillLoad {
 
     // MARK: Requests
 
-    private func draw() -> (DrillOperation.Kind, Int) {
+    private func draw(for node: Int) -> (DrillOperation.Kind, Int) {
         let percent = random.below(100)
-        if percent < settings.reads { return (.read, random.below(settings.keys.count)) }
-        nextKey = nextKey + 1 == settings.keys.count ? 0 : nextKey + 1
-        return (percent < settings.reads + settings.deletes ? .delete : .write, nextKey)
+        let keys = settings.targets[node].keys
+        if percent < settings.reads { return (.read, keys[random.below(keys.count)]) }
+        nextKeys[node] = (nextKeys[node] + 1) % keys.count
+        return (percent < settings.reads + settings.deletes ? .delete : .write, keys[nextKeys[node]])
     }
 
     private func send(on index: Int, due: UInt64) {
-        let (kind, place) = draw()
+        let (kind, place) = draw(for: connections[index].node)
         let key = settings.keys[place]
         var value: UInt64 = 0
         connections[index].write { output in
@@ -146,7 +155,7 @@ final class DrillLoad {
     }
 
     private func miss(due: UInt64, _ time: UInt64) {
-        let (kind, place) = draw()
+        let (kind, place) = draw(for: random.below(settings.targets.count))
         finish(
             DrillOperation(
                 kind: kind, outcome: .unsent, key: Int32(place), node: -1, connection: -1, session: 0, value: 0,
@@ -192,7 +201,7 @@ final class DrillLoad {
 
     private func connect(_ index: Int) {
         do throws(DriverError) {
-            let socket = try LoadSocket(to: settings.targets[connections[index].node])
+            let socket = try LoadSocket(to: settings.targets[connections[index].node].address)
             try readiness.add(socket.descriptor)
             connections[index].open(socket, at: now)
             flush(index)
