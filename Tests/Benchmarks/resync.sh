@@ -26,13 +26,13 @@ ticks() { # PIDS...
     for pid in "$@"; do sum=$((sum + $(awk '{print $14 + $15}' "/proc/$pid/stat"))); done
     echo $sum
 }
-# A number of INFO; nothing if the server does not answer.
-told() { redis-cli -p "$1" info 2>/dev/null | tr -d '\r' | sed -n "s/^$2://p"; }
+# A number of a section of INFO; nothing if the server does not answer.
+told() { redis-cli -p "$1" info "$2" 2>/dev/null | tr -d '\r' | sed -n "s/^$3://p"; }
 await() { # SECONDS COMMAND...
     local end=$((SECONDS + $1))
     until "${@:2}"; do
         [ $SECONDS -lt $end ] || { echo "resync.sh: no $* in time" >&2; exit 1; }
-        sleep 0.02
+        sleep 0.1
     done
 }
 
@@ -44,7 +44,7 @@ fill() { # PORT
 
 is_serving() { [ "$(grep -c '^ready' "$work/out")" -ge "$1" ]; }
 holds_all() { # PORT
-    [ "$(told "$1" partitions_caught_up)" = 64 ] && [ "$(told "$1" catch_up_records_received)" -ge "$keys" ]
+    [ "$(told "$1" replicas partitions_caught_up)" = 64 ] && [ "$(told "$1" replicas catch_up_records_received)" -ge "$keys" ]
 }
 
 # Records a second of a wiped node, and CPU microseconds a record of all nodes.
@@ -64,16 +64,16 @@ resync() { # BACKEND
     sleep 1
     fill 21201
     sleep 2  # what is under way to the third owner arrives
-    pid=$(told 21203 process_id)
+    pid=$(told 21203 server process_id)
     rm -rf "$work"/data/n3/*
-    local others=("$(told 21201 process_id)" "$(told 21202 process_id)")
+    local others=("$(told 21201 server process_id)" "$(told 21202 server process_id)")
     cpu=$(ticks "${others[@]}")
     kill -9 "$pid"
     await 30 is_serving 4
     start=$(now)
     await 300 holds_all 21203
     rate=$(calculate "$keys / ($(now) - $start)")
-    cost=$(calculate "($(ticks "${others[@]}" "$(told 21203 process_id)") - $cpu) * 10000 / $keys")
+    cost=$(calculate "($(ticks "${others[@]}" "$(told 21203 server process_id)") - $cpu) * 10000 / $keys")
 }
 
 copy() { # BACKEND
@@ -84,7 +84,7 @@ copy() { # BACKEND
         sed 's/.*records, \([0-9]*\) records.*cpu \([0-9.]*\) .*/\1 \2/')
 }
 
-is_linked() { [ "$(told "$1" master_link_status)" = up ]; }
+is_linked() { [ "$(told "$1" replication master_link_status)" = up ]; }
 
 # A Redis replica's full synchronisation.
 redis_copy() {
@@ -93,7 +93,7 @@ redis_copy() {
     redis-server --port 21212 --bind 127.0.0.1 --save '' --appendonly no --dir "$work" >/dev/null &
     replica=$!
     pids+=($master $replica)
-    await 10 redis-cli -p 21212 ping >/dev/null
+    await 10 redis-cli -p 21212 ping >/dev/null 2>&1
     fill 21211
     redis-cli -p 21211 config set repl-diskless-sync-delay 0 >/dev/null
     cpu=$(ticks $master $replica)

@@ -126,8 +126,10 @@ public struct CatchUpMachine: Sendable {
         for (index, unit) in units.enumerated() {
             tables[unit.keyspace].units[unit.slots.lowerBound >> tables[unit.keyspace].shift] = Int32(index)
         }
-        for id in Set(units.flatMap(\.others)).sorted() {
-            peers.append(CatchUpPeer(node: id, units: units.indices.filter { units[$0].others.contains(id) }))
+        let others = Set(units.flatMap(\.others)).sorted()
+        for (index, id) in others.enumerated() {
+            let shared = units.indices.filter { units[$0].others.contains(id) }
+            peers.append(CatchUpPeer(node: id, units: shared, share: Double(index) / Double(others.count)))
         }
         for unit in units.indices where needs[unit] { settle(unit) }
     }

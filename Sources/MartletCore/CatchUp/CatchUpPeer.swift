@@ -13,8 +13,11 @@ struct CatchUpPeer: Sendable {
     /// What is to be exchanged, by place in ``units``.
     var due: [Bool]
     var dueCount = 0
+    /// The place in ``units`` where passes begin: with each peer elsewhere, so that what a replica lost comes from all of
+    /// them side by side, and each has but little to add to what the others sent.
+    private let first: Int
     /// Where the pass stands: a place in ``units``, and the stored key within it, empty for its start.
-    var cursor = 0
+    var cursor: Int
     var from: [UInt8] = []
     /// Whether the peer was caught up on the unit at the cursor when its pages before ``from`` were exchanged.
     var wasCaughtUpBefore = false
@@ -29,9 +32,12 @@ struct CatchUpPeer: Sendable {
     var passInterval: UInt64 = 0
     var askAt: UInt64 = 0
 
-    init(node: UInt32, units: [Int]) {
+    /// - Parameter share: how far into its units passes begin, 0..<1.
+    init(node: UInt32, units: [Int], share: Double = 0) {
         self.node = node
         self.units = units
+        first = Int(Double(units.count) * share)
+        cursor = first
         states = Array(repeating: .caughtUp, count: units.count)
         due = Array(repeating: false, count: units.count)
     }
@@ -61,7 +67,7 @@ struct CatchUpPeer: Sendable {
     }
 
     mutating func restart() {
-        cursor = 0
+        cursor = first
         from = []
     }
 

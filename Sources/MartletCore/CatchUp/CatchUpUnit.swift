@@ -110,7 +110,7 @@ public struct CatchUpSettings: Hashable, Sendable {
     /// How long an exchange of one page may take.
     public var patience: UInt64 = 5_000_000_000
     /// Records listed in a page.
-    public var pageEntries = 512
+    public var pageEntries = 1024
     /// Bytes of keys listed, or of records sent, in one message; a message holds one record at least.
     public var pageBytes = 256 << 10
     /// Units in one page.

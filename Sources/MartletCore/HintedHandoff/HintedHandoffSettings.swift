@@ -8,16 +8,18 @@ public struct HintedHandoffSettings: Hashable, Sendable {
     /// Hints and bytes read at once, and of these in one message; a message holds one hint at least.
     public var pageEntries = 1024
     public var pageBytes = 1 << 20
-    public var chunkEntries = 128
-    public var chunkBytes = 64 << 10
+    public var chunkEntries = 16
+    public var chunkBytes = 16 << 10
     /// Messages to one node that are not answered yet.
-    public var window = 4
+    public var window = 2
     /// How long an answer may take.
     public var patience: UInt64 = 5_000_000_000
     /// From a failure to the next try.
     public var retry: UInt64 = 500_000_000
     /// Bytes per second that are replayed at the least, and at the most where clients' requests do not suffer by it.
     public var rates: ClosedRange<UInt64> = 256 << 10...64 << 20
+    /// Bytes per second at which a replay begins.
+    public var firstRate: UInt64 = 2 << 20
     /// From the first hint for a node that can be reached until it is replayed: more may come.
     public var delay: UInt64 = 100_000_000
 

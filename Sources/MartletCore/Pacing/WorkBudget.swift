@@ -13,10 +13,11 @@ public struct WorkBudget: Hashable, Sendable {
     private var debt: UInt64 = 0
     private var asOf: UInt64 = 0
 
-    public init(floor: UInt64 = 256 << 10, ceiling: UInt64 = 64 << 20) {
+    /// - Parameter rate: what to begin with; by default the ceiling.
+    public init(floor: UInt64 = 256 << 10, ceiling: UInt64 = 64 << 20, rate: UInt64 = .max) {
         self.floor = max(1, floor)
         self.ceiling = max(self.floor, ceiling)
-        rate = self.ceiling
+        self.rate = min(self.ceiling, max(self.floor, rate))
     }
 
     /// Sets the rate, within the floor and the ceiling. What is owed is paid off at the new rate from `now` on.

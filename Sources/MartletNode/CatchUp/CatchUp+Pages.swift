@@ -124,30 +124,32 @@ extension CatchUp {
         guard !reply.isRefused, isProgress(reply.upTo, page) else { return fail(page) }
         page.upTo = reply.upTo.isEmpty ? page.listing.upTo : reply.upTo
         page.wanted = reply.wanted.map { page.listing.keys[$0] }
-        var (keys, records): ([[UInt8]], [[UInt8]]) = ([], [])
+        var records: [KeyedRecord] = []
         var entries = reply.records()
         while let entry = try entries.next(of: payload) {
             let slot = Int(payload.extracting(entry.key).bigEndian(9, as: UInt16.self))
             guard page.slots.contains(where: { $0.contains(slot) }) else { return fail(page) }
-            keys.append(payload.extracting(entry.key).array)
-            records.append(payload.extracting(entry.record).array)
+            records.append(entry)
         }
         if page.range == nil {
-            count { $0.received += UInt64(keys.count) }
+            count { $0.received += UInt64(records.count) }
         } else {
-            replication.antiEntropy?.counters.received += UInt64(keys.count)
+            replication.antiEntropy?.counters.received += UInt64(records.count)
         }
-        let (taken, contents, node, id) = (keys, records, page.node, page.id)
-        replication.whenResident(taken) { [self] in
+        let (taken, bytes, node, id) = (records, payload.array, page.node, page.id)
+        let require = { [store] (residency: Residency) in
+            withBytes(of: bytes) { store.require(taken, of: $0, in: residency) }
+        }
+        replication.whenResident(require) { [self] in
             var commit: UInt64 = 0
             var isTaken = true
-            for (key, record) in zip(taken, contents) {
-                let outcome = withBytes(of: key) { key in
-                    withBytes(of: record) {
-                        replication.mergeExchanged($0, key, replication.ownDurability, commit: &commit)
-                    }
+            withBytes(of: bytes) { bytes in
+                for entry in taken {
+                    let outcome = replication.mergeExchanged(
+                        bytes.extracting(entry.record), bytes.extracting(entry.key), replication.ownDurability,
+                        commit: &commit)
+                    if case .refused = outcome { isTaken = false }
                 }
-                if case .refused = outcome { isTaken = false }
             }
             store.whenDone(commit) { [self, isTaken] error in
                 guard let page = current(node, id) else { return }
@@ -269,13 +271,9 @@ extension CatchUp {
     private func answer(_ comparison: CatchUpComparison?, _ request: UInt64, _ peer: PeerSession) {
         _ = replication.transport.reply(to: peer, replication.header(.catchUpPageReply, request)) { buffer in
             guard let comparison else { return CatchUpPageReply.refused.append(to: &buffer) }
-            CatchUpPageReply(upTo: comparison.upTo, wanted: comparison.wanted, count: comparison.keys.count)
+            CatchUpPageReply(upTo: comparison.upTo, wanted: comparison.wanted, count: comparison.count)
                 .append(to: &buffer)
-            for (key, record) in zip(comparison.keys, comparison.records) {
-                withBytes(of: key) { key in
-                    withBytes(of: record) { ReplicaWrite.append(key: key, record: $0, to: &buffer) }
-                }
-            }
+            withBytes(of: comparison.records) { buffer.append($0) }
         }
     }
 

@@ -14,8 +14,9 @@ struct CatchUpListing: Sendable {
 /// What a page of a peer is compared into.
 struct CatchUpComparison: Sendable {
     var wanted: [Int] = []
-    var keys: [[UInt8]] = []
-    var records: [[UInt8]] = []
+    /// Keys and records as the answer has them, and how many.
+    var records: [UInt8] = []
+    var count = 0
     /// The stored key at which it stopped; empty at the end.
     var upTo: [UInt8] = []
     /// Keys of damaged records; the first few.
@@ -89,13 +90,14 @@ struct CatchUpStretch: Sendable {
     {
         var comparison = CatchUpComparison()
         var scratch = ByteBuffer()
-        var (next, size) = (0, 0)
+        var next = 0
+        var records = ByteBuffer()
         try scan(snapshot) { key, record in
             while next < listing.keys.count, withBytes(of: listing.keys[next], { $0.compare(key) }) < 0 {
                 comparison.wanted.append(next)
                 next += 1
             }
-            if comparison.keys.count >= entries || size >= bytes {
+            if comparison.count >= entries || records.count >= bytes {
                 comparison.upTo = key.array
                 return .stop
             }
@@ -104,14 +106,14 @@ struct CatchUpStretch: Sendable {
             if own == nil, comparison.damaged.count < Self.mostDamaged { comparison.damaged.append(key.array) }
             if isListed, own != listing.digests[next] { comparison.wanted.append(next) }
             if own != nil, !isListed || own != listing.digests[next] {
-                comparison.keys.append(key.array)
-                comparison.records.append(record.array)
-                size += key.byteCount + record.byteCount
+                ReplicaWrite.append(key: key, record: record, to: &records)
+                comparison.count += 1
             }
             if isListed { next += 1 }
             return .continue
         }
         if comparison.upTo.isEmpty { comparison.wanted += next..<max(next, listing.keys.count) }
+        comparison.records = records.copy()
         return comparison
     }
 

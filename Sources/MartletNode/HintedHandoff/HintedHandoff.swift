@@ -31,6 +31,9 @@ final class HintedHandoff {
     var isSweepDue = false
     private var latency = ForegroundLatency()
     private var pacer: (any LoopTimer)?
+    /// Bytes per second at which each replay begins: a node that comes back, to which all others send at once, has
+    /// slowed its clients down before anybody has observed it.
+    private let firstRate: UInt64
 
     init(_ replication: Replication, _ settings: HintedHandoffSettings, log: Log) {
         self.replication = replication
@@ -42,7 +45,10 @@ final class HintedHandoff {
         settings.bytes /= workers
         settings.bytesPerTarget /= workers
         let (floor, ceiling) = (settings.rates.lowerBound, settings.rates.upperBound)
-        let budget = WorkBudget(floor: floor / UInt64(workers), ceiling: ceiling / UInt64(workers))
+        let budget = WorkBudget(
+            floor: floor / UInt64(workers), ceiling: ceiling / UInt64(workers),
+            rate: settings.firstRate / UInt64(workers))
+        firstRate = budget.rate
         machine = HintedHandoffMachine(settings: settings, budget: budget)
     }
 
@@ -189,9 +195,12 @@ final class HintedHandoff {
         guard pacer == nil, !isStopped, machine.wake != nil else { return }
         pacer = store.loop.schedule(after: ForegroundLatency.window) { [self] in
             pacer = nil
-            let observed = latency.take()
-            machine.budget.adapt(
-                latency: observed.latency, target: observed.target, now: store.loop.now.nanoseconds)
+            let (observed, now) = (latency.take(), store.loop.now.nanoseconds)
+            if machine.wake == nil {
+                machine.budget.setRate(firstRate, now: now)
+            } else {
+                machine.budget.adapt(latency: observed.latency, target: observed.target, now: now)
+            }
             receive(.time)
         }
     }

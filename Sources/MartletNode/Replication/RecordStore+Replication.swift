@@ -25,6 +25,16 @@ extension RecordStore {
         residency.keep(fetch(storedKey, hash: hash(ofStored: storedKey)))
     }
 
+    /// As ``require(storedKey:in:)``, of the keys of many entries of a message.
+    func require(_ entries: [KeyedRecord], of payload: RawSpan, in residency: Residency) {
+        guard !isInline else { return }
+        let hashes = entries.map { hash(ofStored: payload.extracting($0.key)) }
+        table.touch(hashes)
+        for (entry, hash) in zip(entries, hashes) {
+            residency.keep(fetch(payload.extracting(entry.key), hash: hash))
+        }
+    }
+
     /// What is held under a stored key, which is resident unless the store works inline.
     func held(_ storedKey: RawSpan) throws(StorageError) -> HeldRecord {
         var held = HeldRecord.none

@@ -280,9 +280,17 @@ extension Replication {
 
     /// Runs `body` once the records of `storedKeys` are in memory, which they are already over an inline store.
     func whenResident(_ storedKeys: [[UInt8]], _ body: @escaping () -> Void) {
+        let require = { [store] (residency: Residency) in
+            for key in storedKeys { withBytes(of: key) { store.require(storedKey: $0, in: residency) } }
+        }
+        whenResident(require, body)
+    }
+
+    /// Runs `body` once the records that `require` asks for are in memory.
+    func whenResident(_ require: (Residency) -> Void, _ body: @escaping () -> Void) {
         guard !store.isInline else { return body() }
         let residency = Residency()
-        for key in storedKeys { withBytes(of: key) { store.require(storedKey: $0, in: residency) } }
+        require(residency)
         guard !residency.isReady else { return waitForResidency(residency, body) }
         let load = newRequest()
         loads.begin(load)

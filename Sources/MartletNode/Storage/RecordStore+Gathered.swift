@@ -56,8 +56,6 @@ extension RecordStore {
         if storedKey.byte(0) == StoredKey.Class.hint.rawValue { return XXH3.hash(storedKey, seed: hashSeed) }
         let id = storedKey.bigEndian(1, as: UInt32.self)
         guard let keyspace = keyspaces.firstIndex(where: { $0.settings.id == id }) else { return 0 }
-        var scratch = ByteBuffer(capacity: 64)
-        return locate(
-            storedKey.extracting(StoredKey.prefixLength..<storedKey.byteCount), keyspace: keyspace, into: &scratch)
+        return hash(of: storedKey.extracting(StoredKey.prefixLength..<storedKey.byteCount), keyspace: keyspace)
     }
 }

@@ -264,7 +264,15 @@ final class RecordStore {
         StoredKey.append(
             to: &storedKeys, keyspace: state.settings.id, generation: state.generation, slot: Slot.of(key),
             hash: hash >> 24, key: key)
-        return hash &+ UInt64(truncatingIfNeeded: keyspace) &* 0x9e37_79b9_7f4a_7c15
+        return Self.spread(hash, keyspace)
+    }
+
+    /// The hash that the record of a client's key is found by in memory.
+    func hash(of key: RawSpan, keyspace: Int) -> UInt64 { Self.spread(XXH3.hash(key, seed: hashSeed), keyspace) }
+
+    @inline(__always)
+    private static func spread(_ hash: UInt64, _ keyspace: Int) -> UInt64 {
+        hash &+ UInt64(truncatingIfNeeded: keyspace) &* 0x9e37_79b9_7f4a_7c15
     }
 
     /// The entry of a stored key, made to load if the table has none. Only over a backend that is not volatile.

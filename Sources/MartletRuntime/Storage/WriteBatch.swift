@@ -62,7 +62,6 @@ public struct WriteBatch: ~Copyable, Sendable {
     public mutating func append(_ other: borrowing WriteBatch) {
         let shift = bytes.count
         other.bytes.withBytes { bytes.append($0) }
-        operations.reserveCapacity(operations.count + other.operations.count)
         for operation in other.operations {
             operations.append(
                 Operation(
