@@ -83,7 +83,7 @@ enum PlantedWorlds {
         case .writeBackSkipped: 12...31
         case .countersReset, .dotsReused, .damagedIsAbsent: 2...21
         case .acknowledgedOneEarly, .caughtUpFromOne, .expiredForgotten: 3...22
-        case .hintReplayedAfterCollection: 5...24
+        case .hintReplayedAfterCollection: 50...69
         default: 1...20
         }
     }

@@ -13,8 +13,8 @@ struct CatchUpPeer: Sendable {
     /// What is to be exchanged, by place in ``units``.
     var due: [Bool]
     var dueCount = 0
-    /// The place in ``units`` where passes begin: with each peer elsewhere, so that what a replica lost comes from all of
-    /// them side by side, and each has but little to add to what the others sent.
+    /// The place in ``units`` where passes begin: with each peer elsewhere, so that what a replica lost comes from all
+    /// of them side by side, and each has but little to add to what the others sent.
     private let first: Int
     /// Where the pass stands: a place in ``units``, and the stored key within it, empty for its start.
     var cursor: Int

@@ -14,7 +14,7 @@ import Testing
         #expect(holder.merged[3]?.count == 5000 && holder.store[3]?.isEmpty == true && holder.isLedgerRight)
         #expect(holder.drained.last == 3 && holder.machine.wake == nil && holder.marks.isEmpty)
         #expect(holder.machine.counters.replayed == 5000 && holder.machine.counters.replayedBytes == 500_000)
-        #expect(holder.messages == 5000 / 128 + 1)
+        #expect(holder.messages == 5000 / 16 + 1)
         // One that comes later goes as well, without anybody's asking.
         holder.put(7, record: 99, for: 3)
         holder.run(until: 11 * Self.second)
