@@ -88,8 +88,10 @@ is_linked() { [ "$(told "$1" replication master_link_status)" = up ]; }
 
 # A Redis replica's full synchronisation.
 redis_copy() {
+    local master replica start cpu
+    rm -f "$work/dump.rdb"  # of the round before
     redis-server --port 21211 --bind 127.0.0.1 --save '' --appendonly no --dir "$work" >/dev/null &
-    local master=$! replica start cpu
+    master=$!
     redis-server --port 21212 --bind 127.0.0.1 --save '' --appendonly no --dir "$work" >/dev/null &
     replica=$!
     pids+=($master $replica)
