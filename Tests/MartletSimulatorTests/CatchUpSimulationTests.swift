@@ -306,6 +306,26 @@ import Testing
         #expect(notes.faults.isEmpty && notes.done, "\(notes.faults)")
     }
 
+    /// What is erased in memory and not on the disk, which said that it was, does not make owners differ for ever.
+    @Test(arguments: UInt64(1)...4) func whatTheDiskDidNotEraseIsFound(seed: UInt64) {
+        let disks = Array(repeating: ThreeNodes.Storage.disk(.always), count: 3)
+        let prepare = { (world: ThreeNodes) in
+            world.antiEntropy.scanPeriod = 5_000_000_000
+            world.antiEntropy.period = 2_000_000_000
+            (world.tombstones.age, world.tombstones.period) = (3_000, 1_000_000_000)
+        }
+        let notes = ReplicationSimulationTests.run(seed: seed, disks, prepare) { world, expect in
+            for key in 0..<3 { expect(await world.call(0, ["SET", "k\(key)", "v"]), "+OK", "before") }
+            for key in 0..<3 { expect(await world.call(0, ["DEL", "k\(key)"]), ":1", "deleted") }
+            await world.pause(.seconds(1))
+            world.losePut(1)
+            await world.pause(.seconds(60))
+            let digests = await world.digests()
+            if Set(digests).count != 1 { expect("\(digests)", "-", "all the same") }
+        }
+        #expect(notes.faults.isEmpty && notes.done, "\(notes.faults)")
+    }
+
     /// Two owners that both lost what was not synced, each with a damaged record, do not wait for each other for ever.
     @Test(arguments: UInt64(1)...4) func twoInNeedWithDamagedRecordsFindTogether(seed: UInt64) {
         let executor = SimulationExecutor(seed: seed)

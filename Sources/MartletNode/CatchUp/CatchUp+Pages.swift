@@ -180,11 +180,13 @@ extension CatchUp {
             var (records, size, taken): ([(key: [UInt8], record: [UInt8])], Int, Int) = ([], 0, 0)
             for key in keys where size < machine.settings.pageBytes {
                 taken += 1
-                guard let held = try? withBytes(of: key, { key throws(StorageError) in try store.held(key) }),
-                    case .record(let record, _) = held
-                else { continue }
-                records.append((key, record))
-                size += key.count + record.count
+                switch try? withBytes(of: key, { key throws(StorageError) in try store.held(key) }) {
+                case .record(let record, _)?:
+                    records.append((key, record))
+                    size += key.count + record.count
+                case .some(.none): withBytes(of: key) { store.doubt($0) }  // it was listed as stored
+                case .damaged?, nil: break
+                }
             }
             page.wanted.removeFirst(taken)
             guard !records.isEmpty else { return sendWanted(page) }

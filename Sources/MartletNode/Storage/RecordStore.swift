@@ -353,10 +353,12 @@ final class RecordStore {
     /// Counts a record that turned out to be damaged.
     func noteDamage(_ storedKey: RawSpan) {
         counters.damaged += 1
-        if !isInline { doubt(storedKey) }
+        doubt(storedKey)
     }
 
-    private func doubt(_ storedKey: RawSpan) {
+    /// Has a record read anew by who asks next: what is in memory may not be what is stored.
+    func doubt(_ storedKey: RawSpan) {
+        guard !isInline else { return }
         doubtful.append(storedKey.array)
         needTurnEnd()
     }
