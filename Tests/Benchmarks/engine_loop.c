@@ -7,16 +7,12 @@
 // Options of both engines are those of the backends by default. All keys are there before the clock starts.
 // Prints CPU microseconds an operation (user and system, background threads included), operations a second, and the
 // median and 99th percentile of a batch's commit in microseconds.
+#define PROGRAM "engine_loop"
+#include "engines.h"
 #include <errno.h>
-#include <lmdb.h>
-#include <rocksdb/c.h>
 #include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
-#include <time.h>
 
 enum { PREFIX = 16, KEY = PREFIX + 16, MAX_BATCH = 65536 };
 
@@ -25,23 +21,6 @@ struct settings {
     size_t value;
     int always, gets;
 };
-
-static void die(const char *what, const char *why) {
-    fprintf(stderr, "engine_loop: %s: %s\n", what, why);
-    exit(1);
-}
-
-static double seconds(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return t.tv_sec + t.tv_nsec / 1e9;
-}
-
-static double cpu(void) {
-    struct rusage u;
-    getrusage(RUSAGE_SELF, &u);
-    return u.ru_utime.tv_sec + u.ru_stime.tv_sec + (u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1e6;
-}
 
 static uint64_t state = 88172645463325252ull;
 
@@ -84,10 +63,6 @@ static MDB_env *env;
 static MDB_dbi dbi;
 static MDB_txn *reader;
 
-static void check(int status, const char *what) {
-    if (status) die(what, mdb_strerror(status));
-}
-
 static void lmdb_read(const unsigned char *keys, long count) {
     check(mdb_txn_renew(reader), "renew");
     for (long i = 0; i < count; i++) {
@@ -117,10 +92,7 @@ static void lmdb_close(void) {
 
 static struct engine open_lmdb(const char *path, int always) {
     MDB_txn *txn;
-    check(mdb_env_create(&env), "create");
-    check(mdb_env_set_mapsize(env, (size_t)256 << 30), "map size");
-    check(mdb_env_set_maxdbs(env, 4), "databases");
-    check(mdb_env_open(env, path, MDB_NOTLS | MDB_NORDAHEAD | (always ? 0 : MDB_NOSYNC), 0600), "open");
+    env = open_environment(path, always ? 0 : MDB_NOSYNC);
     check(mdb_txn_begin(env, NULL, 0, &txn), "begin");
     check(mdb_dbi_open(txn, "data", MDB_CREATE, &dbi), "database");
     check(mdb_txn_commit(txn), "commit");
@@ -136,16 +108,12 @@ static rocksdb_readoptions_t *read_options;
 static rocksdb_writeoptions_t *write_options, *sync_options;
 static rocksdb_writebatch_t *write_batch;
 
-static void rocks_check(char *failure, const char *what) {
-    if (failure) die(what, failure);
-}
-
 static void rocks_read(const unsigned char *keys, long count) {
     char *failure = NULL;
     for (long i = 0; i < count; i++) {
         rocksdb_pinnableslice_t *found =
             rocksdb_get_pinned(db, read_options, (const char *)(keys + i * KEY), KEY, &failure);
-        rocks_check(failure, "get");
+        must(failure, "get");
         if (!found) continue;
         size_t length;
         rocksdb_pinnableslice_value(found, &length);
@@ -160,30 +128,15 @@ static void rocks_write(const unsigned char *keys, long count, const char *value
     for (long i = 0; i < count; i++)
         rocksdb_writebatch_put(write_batch, (const char *)(keys + i * KEY), KEY, value, length);
     rocksdb_write(db, sync ? sync_options : write_options, write_batch, &failure);
-    rocks_check(failure, "write");
+    must(failure, "write");
 }
 
 static void rocks_close(void) { rocksdb_close(db); }
 
 static struct engine open_rocksdb(const char *path) {
     char *failure = NULL;
-    rocksdb_options_t *options = rocksdb_options_create();
-    rocksdb_block_based_table_options_t *table = rocksdb_block_based_options_create();
-    rocksdb_block_based_options_set_block_cache(table, rocksdb_cache_create_lru(128 << 20));
-    rocksdb_block_based_options_set_filter_policy(table, rocksdb_filterpolicy_create_bloom_full(10));
-    rocksdb_options_set_memtable_prefix_bloom_size_ratio(options, 0.01);
-    rocksdb_options_set_memtable_whole_key_filtering(options, 1);
-    rocksdb_options_set_block_based_table_factory(options, table);
-    rocksdb_options_set_create_if_missing(options, 1);
-    rocksdb_options_set_write_buffer_size(options, 64 << 20);
-    rocksdb_options_set_level_compaction_dynamic_level_bytes(options, 1);
-    rocksdb_options_set_allow_concurrent_memtable_write(options, 0);
-    rocksdb_options_set_compression(options, rocksdb_lz4_compression);
-    rocksdb_options_enable_statistics(options);
-    rocksdb_options_set_stats_dump_period_sec(options, 0);
-    rocksdb_options_set_stats_persist_period_sec(options, 0);
-    db = rocksdb_open(options, path, &failure);
-    rocks_check(failure, "open");
+    db = rocksdb_open(rocksdb_settings(), path, &failure);
+    must(failure, "open");
     read_options = rocksdb_readoptions_create();
     write_options = rocksdb_writeoptions_create();
     sync_options = rocksdb_writeoptions_create();

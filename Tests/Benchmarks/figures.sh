@@ -3,6 +3,7 @@
 # run, as ratios; medians of ROUNDS (default 5). CPU is utime + stime of the server process per operation.
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+source Tests/Benchmarks/functions.sh
 rounds=${ROUNDS:-5}
 work=$(mktemp -d)
 pids=()
@@ -12,11 +13,7 @@ trap 'kill -9 "${pids[@]}" 2>/dev/null; rm -rf "$work"' EXIT
 martlet=.build/release/martlet
 export GLIBC_TUNABLES=glibc.malloc.hugetlb=1  # as ./martlet has it; jemalloc in redis-server is not concerned
 
-ticks() { awk '{print $14 + $15}' "/proc/$1/stat"; }
-calculate() { awk "BEGIN {printf \"%.3f\\n\", $1}"; }
 resident() { awk '{print $24 * 4096}' "/proc/$1/stat"; }
-median() { sort -n | awk '{v[NR] = $1} END {print NR % 2 ? v[(NR + 1) / 2] : (v[NR / 2] + v[NR / 2 + 1]) / 2}'; }
-median_of() { printf '%s\n' "$@" | median; }
 
 start_redis() { # PORT
     redis-server --port "$1" --bind 127.0.0.1 --save '' --appendonly no --dir "$work" >/dev/null &

@@ -4,6 +4,7 @@
 # ratios; medians of ROUNDS (default 5). CPU is utime + stime of all server processes per operation.
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+source Tests/Benchmarks/functions.sh
 rounds=${ROUNDS:-5}
 work=$(mktemp -d)
 pids=()
@@ -12,15 +13,6 @@ trap 'kill "${pids[@]}" 2>/dev/null; wait; rm -rf "$work"' EXIT
 ./martlet version >/dev/null
 martlet=.build/release/martlet
 export GLIBC_TUNABLES=glibc.malloc.hugetlb=1  # as ./martlet has it; jemalloc in redis-server is not concerned
-
-ticks() { # PIDS...
-    local sum=0 pid
-    for pid in "$@"; do sum=$((sum + $(awk '{print $14 + $15}' "/proc/$pid/stat"))); done
-    echo $sum
-}
-calculate() { awk "BEGIN {printf \"%.3f\\n\", $1}"; }
-median() { sort -n | awk '{v[NR] = $1} END {print NR % 2 ? v[(NR + 1) / 2] : (v[NR / 2] + v[NR / 2 + 1]) / 2}'; }
-median_of() { printf '%s\n' "$@" | median; }
 
 start_redis() { # PORT [replicaof PORT]
     redis-server --port "$1" --bind 127.0.0.1 --save '' --appendonly no --dir "$work" "${@:2}" >/dev/null &

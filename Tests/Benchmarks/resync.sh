@@ -4,6 +4,7 @@
 # backend over a Redis replica's full synchronisation; in turn, in one run, medians of ROUNDS (default 3).
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+source Tests/Benchmarks/functions.sh
 rounds=${ROUNDS:-3}
 keys=${KEYS:-1000000}
 work=$(mktemp -d)
@@ -15,17 +16,7 @@ martlet=.build/release/martlet
 export GLIBC_TUNABLES=glibc.malloc.hugetlb=1  # as ./martlet has it
 cc -O2 -Wall -Wextra -Werror -o "$work/engine_copy" Tests/Benchmarks/engine_copy.c -llmdb -lrocksdb
 
-calculate() { awk "BEGIN {printf \"%.2f\\n\", $1}"; }
-median_of() {
-    printf '%s\n' "$@" | sort -n |
-        awk '{v[NR] = $1} END {print NR % 2 ? v[(NR + 1) / 2] : (v[NR / 2] + v[NR / 2 + 1]) / 2}'
-}
 now() { date +%s.%N; }
-ticks() { # PIDS...
-    local sum=0 pid
-    for pid in "$@"; do sum=$((sum + $(awk '{print $14 + $15}' "/proc/$pid/stat"))); done
-    echo $sum
-}
 # A number of a section of INFO; nothing if the server does not answer.
 told() { redis-cli -p "$1" info "$2" 2>/dev/null | tr -d '\r' | sed -n "s/^$3://p"; }
 await() { # SECONDS COMMAND...

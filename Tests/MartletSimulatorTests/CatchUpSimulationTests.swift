@@ -283,14 +283,16 @@ import Testing
         #expect(notes.faults.isEmpty && notes.done, "\(notes.faults)")
     }
 
+    /// Has what disks hold compared, and read, every few seconds.
+    private static func haveFoundSoon(_ world: ThreeNodes) {
+        world.antiEntropy.scanPeriod = 5_000_000_000
+        world.antiEntropy.period = 2_000_000_000
+    }
+
     /// What is in memory and not on the disk, which said that it had written it, is written again once that is found.
     @Test(arguments: UInt64(1)...4) func whatTheDiskDidNotWriteIsWrittenAgain(seed: UInt64) {
         let disks = Array(repeating: ThreeNodes.Storage.disk(.always), count: 3)
-        let prepare = { (world: ThreeNodes) in
-            world.antiEntropy.scanPeriod = 5_000_000_000
-            world.antiEntropy.period = 2_000_000_000
-        }
-        let notes = ReplicationSimulationTests.run(seed: seed, disks, prepare) { world, expect in
+        let notes = ReplicationSimulationTests.run(seed: seed, disks, Self.haveFoundSoon) { world, expect in
             for key in 0..<20 { expect(await world.call(0, ["SET", "k\(key)", "old"]), "+OK", "before") }
             for node in 0..<3 {
                 world.losePut(node)
@@ -310,8 +312,7 @@ import Testing
     @Test(arguments: UInt64(1)...4) func whatTheDiskDidNotEraseIsFound(seed: UInt64) {
         let disks = Array(repeating: ThreeNodes.Storage.disk(.always), count: 3)
         let prepare = { (world: ThreeNodes) in
-            world.antiEntropy.scanPeriod = 5_000_000_000
-            world.antiEntropy.period = 2_000_000_000
+            Self.haveFoundSoon(world)
             (world.tombstones.age, world.tombstones.period) = (3_000, 1_000_000_000)
         }
         let notes = ReplicationSimulationTests.run(seed: seed, disks, prepare) { world, expect in

@@ -33,7 +33,7 @@ struct CatchUpPeer: Sendable {
     var askAt: UInt64 = 0
 
     /// - Parameter share: how far into its units passes begin, 0..<1.
-    init(node: UInt32, units: [Int], share: Double = 0) {
+    init(node: UInt32, units: [Int], share: Double) {
         self.node = node
         self.units = units
         first = Int(Double(units.count) * share)

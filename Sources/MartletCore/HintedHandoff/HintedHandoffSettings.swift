@@ -18,7 +18,8 @@ public struct HintedHandoffSettings: Hashable, Sendable {
     public var retry: UInt64 = 500_000_000
     /// Bytes per second that are replayed at the least, and at the most where clients' requests do not suffer by it.
     public var rates: ClosedRange<UInt64> = 256 << 10...64 << 20
-    /// Bytes per second at which a replay begins.
+    /// Bytes per second at which a replay begins: a node that comes back, to which all others send at once, has slowed
+    /// its clients down before anybody has observed it.
     public var firstRate: UInt64 = 2 << 20
     /// From the first hint for a node that can be reached until it is replayed: more may come.
     public var delay: UInt64 = 100_000_000

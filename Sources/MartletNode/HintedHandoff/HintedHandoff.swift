@@ -31,9 +31,6 @@ final class HintedHandoff {
     var isSweepDue = false
     private var latency = ForegroundLatency()
     private var pacer: (any LoopTimer)?
-    /// Bytes per second at which each replay begins: a node that comes back, to which all others send at once, has
-    /// slowed its clients down before anybody has observed it.
-    private let firstRate: UInt64
 
     init(_ replication: Replication, _ settings: HintedHandoffSettings, log: Log) {
         self.replication = replication
@@ -44,11 +41,11 @@ final class HintedHandoff {
         var settings = settings
         settings.bytes /= workers
         settings.bytesPerTarget /= workers
+        settings.firstRate /= UInt64(workers)
         let (floor, ceiling) = (settings.rates.lowerBound, settings.rates.upperBound)
         let budget = WorkBudget(
             floor: floor / UInt64(workers), ceiling: ceiling / UInt64(workers),
-            rate: settings.firstRate / UInt64(workers))
-        firstRate = budget.rate
+            rate: settings.firstRate)
         machine = HintedHandoffMachine(settings: settings, budget: budget)
     }
 
@@ -197,7 +194,7 @@ final class HintedHandoff {
             pacer = nil
             let (observed, now) = (latency.take(), store.loop.now.nanoseconds)
             if machine.wake == nil {
-                machine.budget.setRate(firstRate, now: now)
+                machine.budget.setRate(machine.settings.firstRate, now: now)
             } else {
                 machine.budget.adapt(latency: observed.latency, target: observed.target, now: now)
             }

@@ -154,10 +154,8 @@ extension RecordStore {
         var isHeld = false
         var isStored = false
         _ = entry.withRecord { isHeld = $0.equals(record) }
-        guard isHeld, let isThere = try? reader.read(storedKey, { isStored = $0.equals(record) }) else {
-            return false
-        }
-        return !isThere || !isStored
+        guard isHeld, (try? reader.read(storedKey, { isStored = $0.equals(record) })) != nil else { return false }
+        return !isStored
     }
 
     /// Puts a record, or nothing, in the place of what is stored.

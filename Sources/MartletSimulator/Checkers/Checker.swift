@@ -70,7 +70,10 @@ public struct Evidence: Sendable {
         /// The slots of the keys concerned, ascending; nil for all.
         public var slots: [Range<Int>]?
 
-        public init(from: MonotonicTime, at: MonotonicTime, slots: [Range<Int>]? = nil) {
+        /// - Parameter from: by default the beginning.
+        public init(
+            from: MonotonicTime = MonotonicTime(nanoseconds: 0), at: MonotonicTime, slots: [Range<Int>]? = nil
+        ) {
             self.from = from
             self.at = at
             self.slots = slots

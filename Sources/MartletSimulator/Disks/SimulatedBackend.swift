@@ -123,9 +123,7 @@ public final class SimulatedBackend: StorageBackend {
     /// Another record, of which a client's key is asked and this read is one that goes astray.
     fileprivate func stray(_ key: RawSpan) -> [UInt8]? {
         let isAstray = disk.state.withLock { state in
-            guard state.misdirectedReads > 0, key.byteCount > StoredKey.prefixLength,
-                key.byte(0) == StoredKey.Class.data.rawValue
-            else { return false }
+            guard state.misdirectedReads > 0, SimulatedDisk.isClients(key) else { return false }
             state.misdirectedReads -= 1
             return true
         }

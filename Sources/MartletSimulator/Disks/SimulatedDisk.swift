@@ -166,15 +166,18 @@ public final class SimulatedDisk: @unchecked Sendable {  // its state is behind 
     /// Hears of each client's key whose record was not written.
     var onPhantom: (@Sendable ([UInt8]) -> Void)?
 
+    /// Whether a stored key is that of a client's record.
+    static func isClients(_ key: RawSpan) -> Bool {
+        key.byteCount > StoredKey.prefixLength && key.byte(0) == StoredKey.Class.data.rawValue
+    }
+
     /// What of a batch is written.
     func written(of batch: borrowing WriteBatch) -> WriteBatch {
         var written = WriteBatch()
         var lost: [[UInt8]] = []
         state.withLock { state in
             batch.forEach { key, value, isDelete in
-                if state.phantomWrites > 0, key.byteCount > StoredKey.prefixLength,
-                    key.byte(0) == StoredKey.Class.data.rawValue
-                {
+                if state.phantomWrites > 0, Self.isClients(key) {
                     state.phantomWrites -= 1
                     state.counters.phantomWrites += 1
                     lost.append(key.slice(StoredKey.prefixLength, key.byteCount))

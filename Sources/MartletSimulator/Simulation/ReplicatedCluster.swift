@@ -137,7 +137,7 @@ public final class ReplicatedCluster: SimulatedCluster, @unchecked Sendable {  /
             : loss.isFounding ? "partition founded anew" : "partition came up from too few owners"
         count(path, loss.slots.count)
         let at = loss.isDamage ? executor.now : node.startedAt
-        losses.append(Evidence.Loss(from: MonotonicTime(nanoseconds: 0), at: at, slots: loss.slots))
+        losses.append(Evidence.Loss(at: at, slots: loss.slots))
     }
 
     /// One acknowledgement is no replica more than the one that gave it: with W=1 its loss is the write's.
@@ -150,7 +150,7 @@ public final class ReplicatedCluster: SimulatedCluster, @unchecked Sendable {  /
         guard let index = ring.index(ofNode: node.id) else { return }
         let slots = (0..<ring.partitions).filter { ring.place(of: index, inPartition: $0) != nil }
             .map { ring.slots(ofPartition: $0) }
-        losses.append(Evidence.Loss(from: MonotonicTime(nanoseconds: 0), at: executor.now, slots: slots))
+        losses.append(Evidence.Loss(at: executor.now, slots: slots))
     }
 
     /// With W=1 what is damaged may be all that there was of a write.
@@ -167,8 +167,7 @@ public final class ReplicatedCluster: SimulatedCluster, @unchecked Sendable {  /
 
     private func noteLoss(of key: [UInt8]) {
         let slot = Int(withBytes(of: key) { Slot.of($0) })
-        losses.append(
-            Evidence.Loss(from: MonotonicTime(nanoseconds: 0), at: executor.now, slots: [slot..<slot + 1]))
+        losses.append(Evidence.Loss(at: executor.now, slots: [slot..<slot + 1]))
     }
 
     /// Hints that a node held are gone, or not what they were: what they were counted for may be.
@@ -181,9 +180,7 @@ public final class ReplicatedCluster: SimulatedCluster, @unchecked Sendable {  /
                     withBytes(of: key) { Int($0.bigEndian(9, as: UInt16.self)) }
                 }
             })
-        losses.append(
-            Evidence.Loss(
-                from: MonotonicTime(nanoseconds: 0), at: executor.now, slots: slots.sorted().map { $0..<$0 + 1 }))
+        losses.append(Evidence.Loss(at: executor.now, slots: slots.sorted().map { $0..<$0 + 1 }))
     }
 
     // MARK: The calendars

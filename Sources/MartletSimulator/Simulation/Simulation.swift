@@ -199,8 +199,7 @@ public final class Simulation {
         if plan.faults.contains(where: { FaultKind.takingCopies.contains($0.kind) }) {
             // The copy that was taken may have been the one that was written.
             evidence.losses += evidence.phantomKeys.sorted().map { key in
-                Evidence.Loss(
-                    from: MonotonicTime(nanoseconds: 0), at: executor.now, slots: [key.slot..<key.slot + 1])
+                Evidence.Loss(at: executor.now, slots: [key.slot..<key.slot + 1])
             }
         }
         forgetTokens(&evidence)
