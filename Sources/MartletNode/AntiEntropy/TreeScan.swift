@@ -129,7 +129,9 @@ extension AntiEntropy {
     }
 
     private func finish(_ unit: Int, _ differing: Int?) {
-        if let differing, differing > 0 { counters.corrected += UInt64(differing) }
+        counters.corrected += UInt64(differing ?? 0)
+        // Who had not known of a record has not known that it is deleted either.
+        if differing != 0 { replication.tombstones?.note(unit, deadSince: 0) }
         noteWhole(unit)
         guard !scan.isRebuild else { return }
         counters.scanned = unit + 1

@@ -149,10 +149,14 @@ final class TombstoneCollection {
 
     private func isDead(_ entry: CollectionEntry, by time: Int64) -> Bool {
         withBytes(of: entry.key) { key in
-            guard case .record(let record, let digest)? = try? store.held(key), digest == entry.digest else {
+            switch try? store.held(key) {
+            case .record(let record, let digest)? where digest == entry.digest:
+                return withBytes(of: record) { RecordExpiry.deadSince(ofSound: $0) }.map { $0 <= time } ?? false
+            case .none?:
+                store.doubt(key)  // erased, and the disk did not do it: else the next round would find the same
                 return false
+            default: return false
             }
-            return withBytes(of: record) { RecordExpiry.deadSince(ofSound: $0) }.map { $0 <= time } ?? false
         }
     }
 
@@ -255,7 +259,10 @@ final class TombstoneCollection {
             keyspace: keyspace.settings.id, generation: keyspace.generation, slots: unit.slots, after: search.after,
             records: Self.pageRecords, bytes: Self.pageBytes, entries: max(1, machine.settings.entries),
             deadBy: deadBy)
-        store.readCommitted({ snapshot throws(StorageError) in try stretch.page(snapshot) }) { [self] in found($0) }
+        // A record that came old enough is heard of before it is committed.
+        store.whenDone(store.newestCommit) { [self] _ in
+            store.readCommitted({ snapshot throws(StorageError) in try stretch.page(snapshot) }) { [self] in found($0) }
+        }
     }
 
     /// What was gone by then is old enough.
