@@ -329,6 +329,36 @@ import Testing
         #expect(notes.faults.isEmpty && notes.done, "\(notes.faults)")
     }
 
+    /// A wiped node takes records in bulk, and writes of just these keys, before it can read them from its disk.
+    @Test(arguments: UInt64(1)...6) func writesGoOnFromWhatCameInBulk(seed: UInt64) {
+        let disks = Array(repeating: ThreeNodes.Storage.disk(.always), count: 3)
+        let notes = ReplicationSimulationTests.run(seed: seed, disks, Self.haveFoundSoon) { world, expect in
+            for first in stride(from: 0, to: 3000, by: 100) {
+                let pairs = (first..<first + 100).flatMap { ["{tag}\($0)", "before"] }
+                expect(await world.call(0, ["MSET"] + pairs), "+OK", "before")
+            }
+            world.crash(1)
+            world.wipe(1)
+            await withTaskGroup(of: Void.self) { group in
+                for client in 0..<30 {
+                    group.addTask {
+                        for key in stride(from: client, to: 3000, by: 30) {
+                            expect(await world.call(0, ["SET", "{tag}\(key)", "after"]), "+OK", "a write")
+                        }
+                    }
+                }
+                group.addTask { await world.start(1) }
+            }
+            await world.pause(.seconds(30))
+            let digests = await world.digests()
+            if Set(digests).count != 1 || !digests[0].hasPrefix("3000 ") { expect("\(digests)", "-", "at the end") }
+            for node in 0..<3 {
+                expect("\(AntiEntropySimulationTests.statistics(world, node).corrected)", "0", "leaves of \(node)")
+            }
+        }
+        #expect(notes.faults.isEmpty && notes.done, "\(notes.faults.prefix(5))")
+    }
+
     /// Two owners that both lost what was not synced, each with a damaged record, do not wait for each other for ever.
     @Test(arguments: UInt64(1)...4) func twoInNeedWithDamagedRecordsFindTogether(seed: UInt64) {
         let executor = SimulationExecutor(seed: seed)

@@ -49,7 +49,7 @@ enum PlantedWorlds {
             settings.sloppy = bug == .collectedByTime ? 0 : 100
             settings.durabilities = [.always]
             settings.collectionAges = [2_000]
-            settings.hintRates = [2 << 10]
+            settings.hintRates = [512]
             settings.faultTime = .seconds(40)
             // Keys that are deleted and then left alone.
             settings.workload.keys = 300
@@ -73,6 +73,9 @@ enum PlantedWorlds {
             return [
                 fault(.isolation, 1, 8, 2), fault(.isolation, 8.9, 4, 1), fault(.crash, 8.9, 0.05, 0),
             ]
+        case .hintReplayedAfterCollection:
+            // One misses values that are deleted once it is back, while hints of them are slow to come.
+            return (0..<3).map { fault(.isolation, 1 + 13 * Double($0), 9, $0) }
         default: return nil
         }
     }
@@ -82,8 +85,7 @@ enum PlantedWorlds {
         switch bug {
         case .writeBackSkipped: 12...31
         case .countersReset, .dotsReused, .damagedIsAbsent: 2...21
-        case .acknowledgedOneEarly, .caughtUpFromOne, .expiredForgotten: 3...22
-        case .hintReplayedAfterCollection: 50...69
+        case .acknowledgedOneEarly, .caughtUpFromOne, .expiredForgotten, .hintReplayedAfterCollection: 3...22
         default: 1...20
         }
     }

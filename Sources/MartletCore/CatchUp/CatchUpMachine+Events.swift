@@ -22,6 +22,9 @@ extension CatchUpMachine {
         case .exchanged(let node, let id, let upTo):
             guard let peer = index(of: node), peers[peer].exchange?.id == id else { break }
             finish(peer, upTo: upTo, now)
+        case .compared(let node, let id, let equal):
+            guard let peer = index(of: node), peers[peer].exchange?.id == id else { break }
+            finishComparison(peer, equal, now)
         case .failed(let node, let id):
             guard let peer = index(of: node), peers[peer].exchange?.id == id else { break }
             fail(peer, now)
@@ -112,15 +115,8 @@ extension CatchUpMachine {
             doneBelow = Int(withBytes(of: upTo) { $0.bigEndian(9, as: UInt16.self) })
         }
         for (place, wasCaughtUp) in zip(exchange.places, exchange.wereCaughtUp) {
-            let unit = peers[peer].units[place]
-            guard units[unit].slots.upperBound <= doneBelow else { break }
-            peers[peer].clearDue(place)
-            guard needs[unit], let position = units[unit].others.firstIndex(of: peers[peer].node) else { continue }
-            merged[unit].insert(position)
-            if wasCaughtUp { sound[unit].insert(position) }
-            settle(unit)
-            // It became so while a page was under way: once more, for its word to count as that.
-            if needs[unit], !wasCaughtUp, peers[peer].states[place] == .caughtUp { peers[peer].setDue(place) }
+            guard units[peers[peer].units[place]].slots.upperBound <= doneBelow else { break }
+            noteMerged(peer, place, wasCaughtUp: wasCaughtUp)
         }
         let rest = exchange.places.firstIndex { units[peers[peer].units[$0]].slots.upperBound > doneBelow }
         if let upTo, let rest {
@@ -134,7 +130,30 @@ extension CatchUpMachine {
         peers[peer].pausedUntil = needCount > 0 ? now : now + settings.pause
     }
 
+    /// All that a peer holds of a unit is here.
+    private mutating func noteMerged(_ peer: Int, _ place: Int, wasCaughtUp: Bool) {
+        let unit = peers[peer].units[place]
+        peers[peer].clearDue(place)
+        guard needs[unit], let position = units[unit].others.firstIndex(of: peers[peer].node) else { return }
+        merged[unit].insert(position)
+        if wasCaughtUp { sound[unit].insert(position) }
+        settle(unit)
+        // It became so while a page was under way: once more, for its word to count as that.
+        if needs[unit], !wasCaughtUp, peers[peer].states[place] == .caughtUp { peers[peer].setDue(place) }
+    }
+
+    private mutating func finishComparison(_ peer: Int, _ equal: [Int], _ now: UInt64) {
+        guard let exchange = peers[peer].exchange.take(), exchange.isComparison else { return }
+        let equal = Set(equal)
+        let same = exchange.places.filter { equal.contains(peers[peer].units[$0]) }
+        for place in same { noteMerged(peer, place, wasCaughtUp: true) }
+        // Writes under way make units differ for a moment: as long as some are found to be equal, others may be soon.
+        if same.isEmpty { peers[peer].setDiffers(exchange.places) }
+        peers[peer].pausedUntil = now
+    }
+
     private mutating func fail(_ peer: Int, _ now: UInt64) {
+        if let exchange = peers[peer].exchange, exchange.isComparison { peers[peer].setDiffers(exchange.places) }
         peers[peer].exchange = nil
         peers[peer].pausedUntil = now + jittered(settings.retry)
     }
@@ -191,9 +210,12 @@ extension CatchUpMachine {
     }
 
     private mutating func begin(_ peer: Int, _ now: UInt64) {
-        let places = peers[peer].nextPlaces(units, limit: settings.pageUnits)
+        var places = peers[peer].nextPlaces(units, limit: settings.pageUnits)
         guard let first = places.first else { return }
         lastExchange += 1
+        let spared = places.prefix { isComparable(peer, $0) }
+        guard spared.isEmpty else { return compare(peer, Array(spared), now) }
+        places = Array(places.prefix { !isComparable(peer, $0) })
         let states = peers[peer].states
         var wereCaughtUp = places.map { states[$0] == .caughtUp }
         // A unit of several pages counts as its first.
@@ -213,5 +235,19 @@ extension CatchUpMachine {
             .exchange(
                 id: lastExchange, node: peers[peer].node, keyspace: units[peers[peer].units[first]].keyspace,
                 slots: slots, from: peers[peer].from))
+    }
+
+    /// Whether a unit may turn out to hold all that a peer holds of it: another has sent what it has.
+    private func isComparable(_ peer: Int, _ place: Int) -> Bool {
+        let unit = peers[peer].units[place]
+        return needs[unit] && !merged[unit].isEmpty && peers[peer].isComparable(place)
+    }
+
+    private mutating func compare(_ peer: Int, _ places: [Int], _ now: UInt64) {
+        peers[peer].exchange = CatchUpExchange(
+            id: lastExchange, isComparison: true, places: places, wereCaughtUp: places.map { _ in true },
+            deadline: now + settings.patience)
+        actions.append(
+            .compare(id: lastExchange, node: peers[peer].node, units: places.map { peers[peer].units[$0] }))
     }
 }

@@ -6,7 +6,9 @@ public enum CatchUpEvent: Sendable {
     case heard(UInt32, incarnation: UInt64, runs: [[CatchUpRun]], hasServed: Bool, wantsAnswer: Bool)
     /// All that was asked of an exchange has been merged, durably, up to a stored key, or to the end.
     case exchanged(UInt32, id: UInt64, upTo: [UInt8]?)
-    /// An exchange came to nothing.
+    /// Of the units that were to be compared with a peer, those of which both hold the same; durably here.
+    case compared(UInt32, id: UInt64, equal: [Int])
+    /// An exchange or a comparison came to nothing.
     case failed(UInt32, id: UInt64)
     /// A write was not acknowledged by another owner of its key.
     case owed(UInt32, keyspace: Int, slot: UInt16)
@@ -22,6 +24,8 @@ public enum CatchUpAction: Sendable {
     case tell(UInt32, wantsAnswer: Bool)
     /// Exchange a page: from a stored key on (empty: from the start of the first unit) through the units' records.
     case exchange(id: UInt64, node: UInt32, keyspace: Int, slots: [Range<Int>], from: [UInt8])
+    /// Ask a peer whether it holds of these units, ascending, what is held here.
+    case compare(id: UInt64, node: UInt32, units: [Int])
     /// Units are caught up.
     case caughtUp(CatchUpOutcome)
 }
@@ -63,6 +67,9 @@ public struct CatchUpOutcome: Hashable, Sendable {
 /// What was merged from a peer stays merged when the peer restarts: only data of before this replica's own loss matter,
 /// and it had merged all that the peer had of these. An exchange that is broken off goes on where it stood as long as
 /// the peer has the same incarnation, and begins anew with another.
+///
+/// What one owner has sent the next most likely has no more of: it is asked for the sums of its Merkle trees first, and
+/// lists what it holds of those units only that differ.
 ///
 /// Exchanges go both ways, so of two nodes that are well the one with the lower id begins them; one in need begins them
 /// itself. One page at a time is exchanged with each peer.

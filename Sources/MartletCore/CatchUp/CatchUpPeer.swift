@@ -13,6 +13,8 @@ struct CatchUpPeer: Sendable {
     /// What is to be exchanged, by place in ``units``.
     var due: [Bool]
     var dueCount = 0
+    /// By place, whether comparing turned out to be of no use: what differs is listed.
+    private var differs: [Bool]
     /// The place in ``units`` where passes begin: with each peer elsewhere, so that what a replica lost comes from all
     /// of them side by side, and each has but little to add to what the others sent.
     private let first: Int
@@ -40,6 +42,7 @@ struct CatchUpPeer: Sendable {
         cursor = first
         states = Array(repeating: .caughtUp, count: units.count)
         due = Array(repeating: false, count: units.count)
+        differs = due
     }
 
     func place(of unit: Int) -> Int? {
@@ -69,7 +72,15 @@ struct CatchUpPeer: Sendable {
     mutating func restart() {
         cursor = first
         from = []
+        differs = Array(repeating: false, count: units.count)
     }
+
+    /// Whether a unit may be compared as a whole: no page of it was exchanged yet.
+    func isComparable(_ place: Int) -> Bool {
+        (place != cursor || from.isEmpty) && states[place] == .caughtUp && !differs[place]
+    }
+
+    mutating func setDiffers(_ places: [Int]) { for place in places { differs[place] = true } }
 
     /// The places of the next page's units: due ones of one keyspace, from the cursor on, round the end.
     mutating func nextPlaces(_ all: [CatchUpUnit], limit: Int) -> [Int] {
@@ -88,9 +99,10 @@ struct CatchUpPeer: Sendable {
     }
 }
 
-/// A page under way.
+/// A page or a comparison under way.
 struct CatchUpExchange: Sendable {
     var id: UInt64
+    var isComparison = false
     /// Places among the peer's units, ascending.
     var places: [Int]
     /// By place, whether the peer was caught up when it was asked.

@@ -87,7 +87,7 @@ extension AntiEntropy {
         scan.isBusy = true
         trees.beginPage(unit)
         // If that failed, it is not there, and no tree holds it: trees are forgotten then.
-        store.whenDone(store.isInline ? 0 : store.newestCommit) { [weak self] _ in
+        store.whenDone(store.newestCommit) { [weak self] _ in
             guard let self, !isStopped else { return }
             guard store.failure == nil, let snapshot = try? store.backend.snapshot() else { return give(up: unit) }
             let keyspace = store.keyspaces[machine.units[unit].keyspace]

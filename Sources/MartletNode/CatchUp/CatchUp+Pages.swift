@@ -10,6 +10,8 @@ final class CatchUpPageInFlight {
     let keyspace: Int
     let slots: [Range<Int>]
     let from: [UInt8]
+    /// All that was committed by then is in the listing.
+    let commit: UInt64
     /// What anti-entropy asked for; nil for a page of catching up. Its key is where the exchange ends at the latest.
     var range: MerkleRange?
     var limit: [UInt8] = []
@@ -21,13 +23,25 @@ final class CatchUpPageInFlight {
     /// Keys whose records are still to be sent.
     var wanted: [[UInt8]] = []
 
-    init(id: UInt64, began: UInt64, node: UInt32, keyspace: Int, slots: [Range<Int>], from: [UInt8]) {
+    init(
+        id: UInt64, began: UInt64, node: UInt32, keyspace: Int, slots: [Range<Int>], from: [UInt8], commit: UInt64
+    ) {
         self.id = id
         self.began = began
         self.node = node
         self.keyspace = keyspace
         self.slots = slots
         self.from = from
+        self.commit = commit
+    }
+
+    /// Whether a stored key of this page's keyspace is known not to have been stored as the page was listed. O(log n).
+    func isUnlisted(_ key: RawSpan) -> Bool {
+        guard listing.damaged.isEmpty, withBytes(of: from, { $0.compare(key) }) <= 0,
+            listing.upTo.isEmpty || withBytes(of: listing.upTo, { $0.compare(key) }) > 0
+        else { return false }
+        let at = listing.keys.partitionIndex { withBytes(of: $0) { $0.compare(key) } < 0 }
+        return at == listing.keys.count || !withBytes(of: listing.keys[at]) { $0.equals(key) }
     }
 }
 
@@ -45,7 +59,8 @@ extension CatchUp {
         let state = store.keyspaces[keyspace]
         let page = CatchUpPageInFlight(
             id: id | Self.treeBit, began: replication.newRequest(), node: node, keyspace: keyspace,
-            slots: [range.slots], from: range.from(keyspace: state.settings.id, generation: state.generation))
+            slots: [range.slots], from: range.from(keyspace: state.settings.id, generation: state.generation),
+            commit: store.committed)
         page.range = range
         page.limit = range.upTo(keyspace: state.settings.id, generation: state.generation)
         begin(page)
@@ -136,12 +151,14 @@ extension CatchUp {
         } else {
             replication.antiEntropy?.counters.received += UInt64(records.count)
         }
-        let (taken, bytes, node, id) = (records, payload.array, page.node, page.id)
+        let bytes = payload.array
+        let bulk = takeUnheld(&records, bytes, page)
+        let (taken, node, id) = (records, page.node, page.id)
         let require = { [store] (residency: Residency) in
             withBytes(of: bytes) { store.require(taken, of: $0, in: residency) }
         }
         replication.whenResident(require) { [self] in
-            var commit: UInt64 = 0
+            var commit = bulk
             var isTaken = true
             withBytes(of: bytes) { bytes in
                 for entry in taken {
@@ -157,6 +174,35 @@ extension CatchUp {
                 sendWanted(page)
             }
         }
+    }
+
+    /// Takes the records of which nothing is held, which are all where a replica lost its data, as they are, and leaves
+    /// the others, and what is not to be taken, to be merged one by one.
+    ///
+    /// - Returns: the commit to wait for; 0 for none.
+    private func takeUnheld(_ records: inout [KeyedRecord], _ bytes: [UInt8], _ page: CatchUpPageInFlight) -> UInt64 {
+        guard !store.isInline, !store.load.isMemoryFull, !store.load.isBacklogged else { return 0 }
+        var (unheld, others): ([KeyedRecord], [KeyedRecord]) = ([], [])
+        withBytes(of: bytes) { bytes in
+            let hashes = records.map { store.hash(ofStored: bytes.extracting($0.key)) }
+            store.table.touch(hashes)
+            for (entry, hash) in zip(records, hashes) {
+                let key = bytes.extracting(entry.key)
+                let isAscending = unheld.last.map { bytes.extracting($0.key).compare(key) < 0 } ?? true
+                let isUnheld =
+                    isAscending && store.keyspace(ofStored: key) == page.keyspace && page.isUnlisted(key)
+                    && !store.holds(key, hash: hash)
+                    && (try? RecordValidator.validate(bytes.extracting(entry.record), storedKey: key)) != nil
+                if isUnheld { unheld.append(entry) } else { others.append(entry) }
+            }
+        }
+        guard !unheld.isEmpty else { return 0 }
+        willWrite()
+        let commit = try? store.takeBulk(
+            bytes, unheld, keyspace: page.keyspace, durability: replication.ownDurability)
+        guard let commit else { return 0 }
+        records = others
+        return commit
     }
 
     private func isProgress(_ upTo: [UInt8], _ page: CatchUpPageInFlight) -> Bool {

@@ -11,9 +11,11 @@ final class CatchUp {
     let store: RecordStore
     var machine: CatchUpMachine
     /// The page under way with each peer.
-    var pages: [UInt32: CatchUpPageInFlight] = [:]
+    var pages: [UInt32: CatchUpPageInFlight] = [:] { didSet { keepListed() } }
     /// The page of an anti-entropy exchange under way with each peer.
-    var treePages: [UInt32: CatchUpPageInFlight] = [:]
+    var treePages: [UInt32: CatchUpPageInFlight] = [:] { didSet { keepListed() } }
+    /// The comparison under way with each peer.
+    var comparisons: [UInt32: CatchUpComparisonInFlight] = [:]
     /// Stored keys of damaged records that other owners are asked about.
     var healing: Set<[UInt8]> = []
     private(set) var isStopped = false
@@ -65,6 +67,11 @@ final class CatchUp {
         publish()
     }
 
+    /// Has the store keep in memory what the listings of pages under way do not show.
+    private func keepListed() {
+        store.listed = (pages.values.map(\.commit) + treePages.values.map(\.commit)).min() ?? .max
+    }
+
     private func publish() {
         let status = status
         replication.counters.catchUp.withLock { $0 = status }
@@ -85,6 +92,7 @@ final class CatchUp {
         timer.cancel()
         pages = [:]
         treePages = [:]
+        comparisons = [:]
     }
 
     func receive(_ event: CatchUpEvent) {
@@ -107,7 +115,9 @@ final class CatchUp {
         case .exchange(let id, let node, let keyspace, let slots, let from):
             begin(
                 CatchUpPageInFlight(
-                    id: id, began: replication.newRequest(), node: node, keyspace: keyspace, slots: slots, from: from))
+                    id: id, began: replication.newRequest(), node: node, keyspace: keyspace, slots: slots, from: from,
+                    commit: store.committed))
+        case .compare(let id, let node, let units): compare(units, with: node, id: id)
         case .caughtUp(let outcome): note(outcome)
         }
     }

@@ -102,10 +102,12 @@ struct CatchUpStretch: Sendable {
                 return .stop
             }
             let isListed = next < listing.keys.count && withBytes(of: listing.keys[next]) { $0.equals(key) }
-            let own = Self.digest(record, key, &scratch)
-            if own == nil, comparison.damaged.count < Self.mostDamaged { comparison.damaged.append(key.array) }
-            if isListed, own != listing.digests[next] { comparison.wanted.append(next) }
-            if own != nil, !isListed || own != listing.digests[next] {
+            let own = isListed ? Self.digest(record, key, &scratch) : nil
+            let isSound = isListed ? own != nil : (try? RecordView(record, storedKey: key)) != nil
+            let isEqual = isListed && own == listing.digests[next]
+            if !isSound, comparison.damaged.count < Self.mostDamaged { comparison.damaged.append(key.array) }
+            if isListed, !isEqual { comparison.wanted.append(next) }
+            if isSound, !isEqual {
                 ReplicaWrite.append(key: key, record: record, to: &records)
                 comparison.count += 1
             }

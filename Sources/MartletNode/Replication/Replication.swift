@@ -227,6 +227,7 @@ public final class Replication: TransportReceiver {
             case .catchUpRecords: try serveWrite(header, payload, peer)
             case .catchUpRecordsReply: catchUp?.receiveRecordsReply(header, peer)
             case .merkleRoots, .merkleNodes, .merkleRootsReply, .merkleNodesReply, .merkleMark:
+                if header.kind == .merkleRootsReply, try catchUp?.receiveRoots(header, payload, peer) == true { return }
                 try antiEntropy?.receive(header, payload, peer)
             case .hintReplay: try serveWrite(header, payload, peer)
             case .hintReplayReply: try hints?.receiveReply(header, payload, peer)

@@ -35,6 +35,8 @@ final class RecordStore {
     /// Hears that a keyspace was emptied: what is held of a former generation is void.
     var onGeneration: (() -> Void)?
     var table = RecordTable()
+    /// What came in bulk and cannot be relied on to be read from the disk yet, oldest first.
+    var bulk: [BulkRecords] = []
     /// Where values are unpacked to be digested.
     var digestScratch = ByteBuffer()
     /// What ``merge(_:storedKey:keyspace:policy:durability:)`` writes; empty between its calls.
@@ -51,6 +53,8 @@ final class RecordStore {
     /// The number that the turn's batch will be committed under; 1 for the first.
     private(set) var openCommit: UInt64 = 1
     private(set) var committed: UInt64 = 0
+    /// What is committed after this stays in memory: listings of what is stored that are in use do not show it.
+    var listed = UInt64.max
     /// The backend failed for good.
     private(set) var failure: StorageError?
     var noteFailure: (@Sendable (StorageError) -> Void)?
@@ -97,8 +101,10 @@ final class RecordStore {
         submitLoads()
         let counted = counters
         published.withLock { $0 = counted }
+        let readable = min(committed, listed)
+        if !bulk.isEmpty { bulk.removeAll { $0.commit <= readable } }
         if !doubtful.isEmpty { forgetDoubtful() }
-        if !isInline { table.evict(to: cacheLimit, committed: committed) }
+        if !isInline { table.evict(to: cacheLimit, committed: readable) }
     }
 
     // MARK: Writing
@@ -222,6 +228,7 @@ final class RecordStore {
             if isReplicated { minting.giveUpBirths() }
             trees?.forgetAll()
             let done = committed
+            bulk.removeAll { $0.commit > done }
             table.removeAll { $0.pendingCommit > done && $0.pins == 0 && !$0.isLoading }
             table.forEach { entry in
                 if entry.pendingCommit > done {
@@ -282,13 +289,14 @@ final class RecordStore {
             counters.cacheHits += 1
             return entry
         }
+        if let entry = entryOfBulk(key, hash: hash) { return entry }
         counters.cacheMisses += 1
         let entry = insertEntry(key, hash: hash, isLoading: true)
         reload(entry)
         return entry
     }
 
-    private func insertEntry(_ key: RawSpan, hash: UInt64, isLoading: Bool) -> RecordEntry {
+    func insertEntry(_ key: RawSpan, hash: UInt64, isLoading: Bool) -> RecordEntry {
         let entry = RecordEntry(hash: hash, key: key, isLoading: isLoading)
         table.insert(entry)
         return entry
@@ -367,7 +375,7 @@ final class RecordStore {
         doubtful.removeAll { storedKey in
             let entry = withBytes(of: storedKey) { table.find($0, hash: hash(ofStored: $0)) }
             guard let entry, !entry.isLoading, entry.pendingCommit <= committed else { return true }
-            guard entry.pins == 0 else { return false }
+            guard entry.pins == 0, entry.pendingCommit <= listed else { return false }
             table.remove(entry)
             return true
         }

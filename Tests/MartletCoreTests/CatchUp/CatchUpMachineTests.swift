@@ -42,6 +42,10 @@ import Testing
         }
     }
 
+    static func comparisons(_ actions: [CatchUpAction]) -> [(id: UInt64, node: UInt32, units: [Int])] {
+        actions.compactMap { if case .compare(let id, let node, let units) = $0 { (id, node, units) } else { nil } }
+    }
+
     static func outcomes(_ actions: [CatchUpAction]) -> [CatchUpOutcome] {
         actions.compactMap { if case .caughtUp(let outcome) = $0 { outcome } else { nil } }
     }
@@ -61,8 +65,9 @@ import Testing
         let one = try #require(first.first)
         #expect(one.node == 1 && one.slots == [0..<256] && one.from.isEmpty)
         #expect(Self.outcomes(machine.receive(.exchanged(1, id: one.id, upTo: nil), now: 2)).isEmpty)
-        // With the second of two it begins in the middle.
-        let two = try #require(Self.exchanges(machine.receive(Self.heard(2, .caughtUp), now: 3)).first)
+        // With the second of two it begins in the middle, and lists what it holds once sums were of no use.
+        let asked = try #require(Self.comparisons(machine.receive(Self.heard(2, .caughtUp), now: 3)).first)
+        let two = try #require(Self.exchanges(machine.receive(.compared(2, id: asked.id, equal: []), now: 3)).first)
         #expect(two.slots == [128..<256] && two.from.isEmpty)
         let actions = machine.receive(.exchanged(2, id: two.id, upTo: Self.key(slot: 200)), now: 4)
         #expect(Self.outcomes(actions).first == CatchUpOutcome(units: 1, hasServed: true))
@@ -71,10 +76,43 @@ import Testing
         #expect(rest.slots == [192..<256] && rest.from == Self.key(slot: 200))
         let round = machine.receive(.exchanged(2, id: rest.id, upTo: nil), now: 5)
         #expect(Self.outcomes(round).first?.units == 1)
-        let start = try #require(Self.exchanges(round).first)
+        let begun = try #require(Self.comparisons(round).first)
+        #expect(begun.units == [0, 1])
+        let start = try #require(
+            Self.exchanges(
+                machine.receive(.failed(2, id: begun.id), now: 5)
+                    + machine.receive(.time, now: 5 + machine.settings.retry * 2)
+            ).first)
         #expect(start.slots == [0..<128] && start.from.isEmpty)
         #expect(Self.outcomes(machine.receive(.exchanged(2, id: start.id, upTo: nil), now: 6)).first?.units == 2)
         #expect(machine.needCount == 0)
+    }
+
+    /// What one owner sent is compared with what the other holds; only what differs is listed.
+    @Test func whatOneSentIsComparedWithTheNext() throws {
+        var machine = Self.machine(3, isCaughtUp: false)
+        let one = try #require(Self.exchanges(machine.receive(Self.heard(1, .caughtUp), now: 1)).first)
+        _ = machine.receive(.exchanged(1, id: one.id, upTo: Self.key(slot: 200)), now: 2)
+        // Units 0 to 2 came from node 1; with node 2 it begins with unit 2.
+        let first = try #require(Self.comparisons(machine.receive(Self.heard(2, .caughtUp), now: 3)).first)
+        #expect(first.node == 2 && first.units == [2])
+        let same = machine.receive(.compared(2, id: first.id, equal: [2]), now: 4)
+        #expect(Self.outcomes(same).first == CatchUpOutcome(units: 1, hasServed: true))
+        // Nobody has sent unit 3 whole: it is listed, and no page goes beyond it.
+        let page = try #require(Self.exchanges(same).first)
+        #expect(page.node == 2 && page.slots == [192..<256])
+        let next = machine.receive(.exchanged(2, id: page.id, upTo: nil), now: 5)
+        let second = try #require(Self.comparisons(next).first)
+        #expect(second.units == [0, 1])
+        // Once more as long as there is progress, then it is listed.
+        let partly = machine.receive(.compared(2, id: second.id, equal: [1]), now: 6)
+        let third = try #require(Self.comparisons(partly).first)
+        #expect(third.units == [0] && Self.outcomes(partly).first?.units == 1)
+        let left = try #require(Self.exchanges(machine.receive(.compared(2, id: third.id, equal: []), now: 7)).first)
+        #expect(left.slots == [0..<64] && left.from.isEmpty)
+        #expect(Self.outcomes(machine.receive(.exchanged(2, id: left.id, upTo: nil), now: 8)).first?.units == 1)
+        // The rest of the first page's pass is unit 3 from node 1, which node 2 sent meanwhile.
+        #expect(machine.needCount == 1)
     }
 
     @Test func oneThatIsInNeedItselfCountsOnlyIfNobodyIsLeft() throws {
@@ -94,9 +132,12 @@ import Testing
         _ = machine.receive(Self.heard(1, .caughtUp), now: 3)
         let again = machine.receive(.exchanged(1, id: two.id, upTo: nil), now: 4)
         #expect(Self.outcomes(again).isEmpty && machine.needCount == 4)
-        let three = try #require(Self.exchanges(again).first)
+        let compared = try #require(Self.comparisons(again).first)
+        #expect(compared.units == [0, 1, 2, 3])
+        let listed = machine.receive(.compared(1, id: compared.id, equal: []), now: 5)
+        let three = try #require(Self.exchanges(listed).first)
         #expect(three.from.isEmpty && three.slots == [0..<256])
-        #expect(Self.outcomes(machine.receive(.exchanged(1, id: three.id, upTo: nil), now: 5)).first?.atRisk == 0)
+        #expect(Self.outcomes(machine.receive(.exchanged(1, id: three.id, upTo: nil), now: 6)).first?.atRisk == 0)
     }
 
     @Test func aBrokenExchangeGoesOnWithTheSameDataAndAnewWithOthers() throws {
