@@ -329,8 +329,9 @@ import Testing
         #expect(notes.faults.isEmpty && notes.done, "\(notes.faults)")
     }
 
-    /// A wiped node takes records in bulk, and writes of just these keys, before it can read them from its disk.
-    @Test(arguments: UInt64(1)...6) func writesGoOnFromWhatCameInBulk(seed: UInt64) {
+    /// A wiped node takes records in bulk, and writes of just these keys, before it can read them from its disk, which
+    /// may be full at times.
+    @Test(arguments: UInt64(1)...6, [false, true]) func writesGoOnFromWhatCameInBulk(seed: UInt64, isFull: Bool) {
         let disks = Array(repeating: ThreeNodes.Storage.disk(.always), count: 3)
         let notes = ReplicationSimulationTests.run(seed: seed, disks, Self.haveFoundSoon) { world, expect in
             for first in stride(from: 0, to: 3000, by: 100) {
@@ -347,7 +348,15 @@ import Testing
                         }
                     }
                 }
-                group.addTask { await world.start(1) }
+                group.addTask {
+                    await world.start(1)
+                    for _ in 0..<(isFull ? 20 : 0) {
+                        await world.pause(.milliseconds(7))
+                        world.fill(1)
+                        await world.pause(.milliseconds(3))
+                        world.fill(1, false)
+                    }
+                }
             }
             await world.pause(.seconds(30))
             let digests = await world.digests()
@@ -355,6 +364,26 @@ import Testing
             for node in 0..<3 {
                 expect("\(AntiEntropySimulationTests.statistics(world, node).corrected)", "0", "leaves of \(node)")
             }
+        }
+        #expect(notes.faults.isEmpty && notes.done, "\(notes.faults.prefix(5))")
+    }
+
+    /// Pages go on from a stored key, which is of no keyspace any more once that was emptied.
+    @Test(arguments: UInt64(1)...6) func aKeyspaceEmptiedInTheMiddleIsCaughtUpOn(seed: UInt64) {
+        let disks = Array(repeating: ThreeNodes.Storage.disk(.always), count: 3)
+        let notes = ReplicationSimulationTests.run(seed: seed, disks) { world, expect in
+            for first in stride(from: 0, to: 5000, by: 100) {
+                let pairs = (first..<first + 100).flatMap { ["{tag}\($0)", "before"] }
+                expect(await world.call(0, ["MSET"] + pairs), "+OK", "before")
+            }
+            world.crash(1)
+            world.wipe(1)
+            await world.start(1)
+            await world.pause(.milliseconds(3 * Int(seed)))
+            expect(await world.call(0, ["FLUSHALL"]), "+OK", "emptied")
+            await world.pause(.seconds(2))
+            expect("\(await world.status(1)?.inNeed ?? -1)", "0", "partitions in need")
+            expect(await world.call(1, ["DBSIZE"]), ":0", "records")
         }
         #expect(notes.faults.isEmpty && notes.done, "\(notes.faults.prefix(5))")
     }

@@ -95,6 +95,9 @@ public struct AntiEntropyMachine: Sendable {
         return at < peers.count && peers[at].node == node ? at : nil
     }
 
+    /// Whether a step is still waited for.
+    public func isUnderWay(_ id: UInt64, with node: UInt32) -> Bool { awaiting(id, of: node) != nil }
+
     private func awaiting(_ id: UInt64, of node: UInt32) -> Int? {
         guard let peer = index(of: node), peers[peer].step?.id == id else { return nil }
         return peer

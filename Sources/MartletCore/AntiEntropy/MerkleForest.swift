@@ -146,9 +146,12 @@ public struct MerkleForest: Sendable {
     // MARK: Answers to others
 
     /// Compares another owner's roots with this one's. Stateless: whoever asks keeps track.
-    public func answer(_ roots: MerkleRoots, generation: (UInt32) -> (keyspace: Int, generation: UInt32)?)
-        -> MerkleRootsReply
-    {
+    ///
+    /// - Parameter mute: units of which nothing is said.
+    public func answer(
+        _ roots: MerkleRoots, except mute: Set<Int> = [],
+        generation: (UInt32) -> (keyspace: Int, generation: UInt32)?
+    ) -> MerkleRootsReply {
         var reply = MerkleRootsReply()
         var index = -1
         for run in roots.keyspaces {
@@ -157,7 +160,7 @@ public struct MerkleForest: Sendable {
                 index += 1
                 guard let own, own.generation == run.generation,
                     let unit = unit(ofSlot: UInt16(slots.lowerBound), keyspace: own.keyspace),
-                    units[unit].slots == slots, let tree = tree(unit)
+                    units[unit].slots == slots, !mute.contains(unit), let tree = tree(unit)
                 else {
                     reply.entries.append(.init(index: index, outcome: .unknown))
                     continue

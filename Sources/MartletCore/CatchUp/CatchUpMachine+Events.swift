@@ -20,10 +20,14 @@ extension CatchUpMachine {
             self.hasServed = self.hasServed || hasServed
             hear(peer, runs)
         case .exchanged(let node, let id, let upTo):
-            guard let peer = index(of: node), peers[peer].exchange?.id == id else { break }
+            guard let peer = index(of: node), let exchange = peers[peer].exchange, exchange.id == id,
+                !exchange.isComparison
+            else { break }
             finish(peer, upTo: upTo, now)
         case .compared(let node, let id, let equal):
-            guard let peer = index(of: node), peers[peer].exchange?.id == id else { break }
+            guard let peer = index(of: node), let exchange = peers[peer].exchange, exchange.id == id,
+                exchange.isComparison
+            else { break }
             finishComparison(peer, equal, now)
         case .failed(let node, let id):
             guard let peer = index(of: node), peers[peer].exchange?.id == id else { break }
@@ -143,7 +147,7 @@ extension CatchUpMachine {
     }
 
     private mutating func finishComparison(_ peer: Int, _ equal: [Int], _ now: UInt64) {
-        guard let exchange = peers[peer].exchange.take(), exchange.isComparison else { return }
+        guard let exchange = peers[peer].exchange.take() else { return }
         let equal = Set(equal)
         let same = exchange.places.filter { equal.contains(peers[peer].units[$0]) }
         for place in same { noteMerged(peer, place, wasCaughtUp: true) }
@@ -245,8 +249,7 @@ extension CatchUpMachine {
 
     private mutating func compare(_ peer: Int, _ places: [Int], _ now: UInt64) {
         peers[peer].exchange = CatchUpExchange(
-            id: lastExchange, isComparison: true, places: places, wereCaughtUp: places.map { _ in true },
-            deadline: now + settings.patience)
+            id: lastExchange, isComparison: true, places: places, wereCaughtUp: [], deadline: now + settings.patience)
         actions.append(
             .compare(id: lastExchange, node: peers[peer].node, units: places.map { peers[peer].units[$0] }))
     }

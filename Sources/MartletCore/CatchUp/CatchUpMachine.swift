@@ -190,6 +190,9 @@ public struct CatchUpMachine: Sendable {
     /// The nodes that share a unit with this one, ascending.
     public var peerNodes: [UInt32] { peers.map(\.node) }
 
+    /// The exchange or comparison that is under way with a peer.
+    public func underWay(with node: UInt32) -> UInt64? { index(of: node).flatMap { peers[$0].exchange?.id } }
+
     func index(of node: UInt32) -> Int? {
         let at = peers.partitionIndex { $0.node < node }
         return at < peers.count && peers[at].node == node ? at : nil

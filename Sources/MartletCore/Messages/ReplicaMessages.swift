@@ -57,9 +57,9 @@ extension ByteCursor {
     @inlinable
     mutating func storedKey(of bytes: RawSpan) throws(Malformed) -> Range<Int> {
         let key = try field(upTo: ReplicaMessageLimits.storedKey, of: bytes)
-        guard key.count >= StoredKey.prefixLength, bytes.byte(key.lowerBound) == StoredKey.Class.data.rawValue else {
-            throw Malformed()
-        }
+        guard key.count >= StoredKey.prefixLength, bytes.byte(key.lowerBound) == StoredKey.Class.data.rawValue,
+            bytes.bigEndian(key.lowerBound + 9, as: UInt16.self) < UInt16(Slot.count)
+        else { throw Malformed() }
         return key
     }
 

@@ -76,7 +76,9 @@ extension AntiEntropy {
     ) throws(ByteCursor.Malformed) {
         let roots = try MerkleRoots(payload)
         var isBehind = false
-        let reply = trees.forest.answer(roots) { id in
+        // For who catches up a tree speaks for the whole unit.
+        let mute = CatchUp.isComparison(header.request) ? damaged : []
+        let reply = trees.forest.answer(roots, except: mute) { id in
             guard let index = store.keyspaces.firstIndex(where: { $0.settings.id == id }) else { return nil }
             return (index, store.keyspaces[index].generation)
         }

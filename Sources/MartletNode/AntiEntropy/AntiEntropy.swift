@@ -4,8 +4,8 @@ internal import MartletRuntime
 /// Keeps a worker's replicas equal to the other owners': the shell of ``AntiEntropyMachine`` over the worker's
 /// ``Trees``. What differs is exchanged by the pages of ``CatchUp``, which brings up replicas that lost data.
 ///
-/// Used on the worker's loop only, like ``Replication``, whose messages it shares. Nothing is compared with a node
-/// while it or this one is not caught up: catching up exchanges all of it.
+/// Used on the worker's loop only, like ``Replication``, whose messages it shares. It begins nothing with a node while
+/// that or this one is not caught up: catching up does.
 final class AntiEntropy {
     unowned let replication: Replication
     unowned let catchUp: CatchUp
@@ -22,6 +22,8 @@ final class AntiEntropy {
         case roots(Int)
         case nodes([Int])
     }
+    /// Units of which the last scan found damaged records: their trees lack what is to be healed.
+    var damaged: Set<Int> = []
     /// Units that are to be compared once their trees are whole.
     private var waiting: Set<Int> = []
     private let timer: WakeTimer
@@ -87,6 +89,7 @@ final class AntiEntropy {
             replication.tombstones?.adapt(latency: latency.now, target: latency.target, now: now)
         }
         for action in machine.receive(event, forest: trees.forest, now: now) { perform(action) }
+        catchUp.endTreePages { id, node in machine.isUnderWay(id, with: node) }
         schedule()
         publish()
     }

@@ -7,6 +7,8 @@ struct TreeScan {
     var reading: (unit: Int, place: UInt64)?
     /// Whether it is read because its tree is not whole, or too flat.
     var isRebuild = false
+    /// Whether it found damaged records.
+    var isDamaged = false
     /// Whether a page is on its way.
     var isBusy = false
     /// The next unit of the reading under way; nil while none is.
@@ -66,6 +68,7 @@ extension AntiEntropy {
     }
 
     private func chooseUnit(_ now: UInt64) {
+        scan.isDamaged = false
         if let unit = trees.nextToScan(after: scan.lastRebuilt) {
             scan.isRebuild = true
             scan.lastRebuilt = unit
@@ -115,6 +118,7 @@ extension AntiEntropy {
         scan.isBusy = false
         counters.recordsRead += UInt64(page.records)
         counters.damaged += UInt64(page.damaged.count)
+        if !page.damaged.isEmpty { scan.isDamaged = true }
         scan.spend(page.bytes, now: store.loop.now.nanoseconds)
         switch trees.deliver(page, unit) {
         case .next(let place)?: scan.reading = (unit, place)
@@ -130,6 +134,7 @@ extension AntiEntropy {
 
     private func finish(_ unit: Int, _ differing: Int?) {
         counters.corrected += UInt64(differing ?? 0)
+        if scan.isDamaged { damaged.insert(unit) } else { damaged.remove(unit) }
         // Who had not known of a record has not known that it is deleted either.
         if differing != 0 { replication.tombstones?.note(unit, deadSince: 0) }
         noteWhole(unit)

@@ -11,7 +11,9 @@ final class CatchUpPageInFlight {
     let slots: [Range<Int>]
     let from: [UInt8]
     /// All that was committed by then is in the listing.
-    let commit: UInt64
+    let listed: RecordStore.ListingPoint
+    /// Whether the peer's answer was taken: then what the listing does not show is of no concern any more.
+    var isTaken = false
     /// What anti-entropy asked for; nil for a page of catching up. Its key is where the exchange ends at the latest.
     var range: MerkleRange?
     var limit: [UInt8] = []
@@ -24,7 +26,8 @@ final class CatchUpPageInFlight {
     var wanted: [[UInt8]] = []
 
     init(
-        id: UInt64, began: UInt64, node: UInt32, keyspace: Int, slots: [Range<Int>], from: [UInt8], commit: UInt64
+        id: UInt64, began: UInt64, node: UInt32, keyspace: Int, slots: [Range<Int>], from: [UInt8],
+        listed: RecordStore.ListingPoint
     ) {
         self.id = id
         self.began = began
@@ -32,7 +35,7 @@ final class CatchUpPageInFlight {
         self.keyspace = keyspace
         self.slots = slots
         self.from = from
-        self.commit = commit
+        self.listed = listed
     }
 
     /// Whether a stored key of this page's keyspace is known not to have been stored as the page was listed. O(log n).
@@ -60,7 +63,7 @@ extension CatchUp {
         let page = CatchUpPageInFlight(
             id: id | Self.treeBit, began: replication.newRequest(), node: node, keyspace: keyspace,
             slots: [range.slots], from: range.from(keyspace: state.settings.id, generation: state.generation),
-            commit: store.committed)
+            listed: store.listingPoint)
         page.range = range
         page.limit = range.upTo(keyspace: state.settings.id, generation: state.generation)
         begin(page)
@@ -112,6 +115,19 @@ extension CatchUp {
         let page = id & Self.treeBit == 0 ? pages[node] : treePages[node]
         guard !isStopped, let page, page.id == id else { return nil }
         return page
+    }
+
+    /// Ends pages and comparisons that the machine gave up: their link closed, or they took too long.
+    func endGivenUp() {
+        for (node, page) in pages where machine.underWay(with: node) != page.id { pages[node] = nil }
+        for (node, comparison) in comparisons where machine.underWay(with: node) != comparison.id {
+            comparisons[node] = nil
+        }
+    }
+
+    /// The same of anti-entropy's pages.
+    func endTreePages(unless isUnderWay: (_ id: UInt64, UInt32) -> Bool) {
+        for (node, page) in treePages where !isUnderWay(page.id & ~Self.treeBit, node) { treePages[node] = nil }
     }
 
     func fail(_ page: CatchUpPageInFlight) {
@@ -170,7 +186,7 @@ extension CatchUp {
             }
             store.whenDone(commit) { [self, isTaken] error in
                 guard let page = current(node, id) else { return }
-                guard error == nil, isTaken else { return fail(page) }
+                guard error == nil, isTaken, !store.hasFailed(bulk) else { return fail(page) }
                 sendWanted(page)
             }
         }
@@ -181,7 +197,13 @@ extension CatchUp {
     ///
     /// - Returns: the commit to wait for; 0 for none.
     private func takeUnheld(_ records: inout [KeyedRecord], _ bytes: [UInt8], _ page: CatchUpPageInFlight) -> UInt64 {
-        guard !store.isInline, !store.load.isMemoryFull, !store.load.isBacklogged else { return 0 }
+        defer {
+            page.isTaken = true
+            keepListed()
+        }
+        guard !store.isInline, !page.isTaken, store.keepsAll(since: page.listed), !store.load.isMemoryFull,
+            !store.load.isBacklogged
+        else { return 0 }
         var (unheld, others): ([KeyedRecord], [KeyedRecord]) = ([], [])
         withBytes(of: bytes) { bytes in
             let hashes = records.map { store.hash(ofStored: bytes.extracting($0.key)) }

@@ -68,8 +68,9 @@ final class CatchUp {
     }
 
     /// Has the store keep in memory what the listings of pages under way do not show.
-    private func keepListed() {
-        store.listed = (pages.values.map(\.commit) + treePages.values.map(\.commit)).min() ?? .max
+    func keepListed() {
+        let open = (Array(pages.values) + Array(treePages.values)).filter { !$0.isTaken }
+        store.listed = open.map(\.listed.commit).min() ?? .max
     }
 
     private func publish() {
@@ -99,6 +100,7 @@ final class CatchUp {
         guard !isStopped else { return }
         let wasWell = machine.needCount == 0
         for action in machine.receive(event, now: store.loop.now.nanoseconds) { perform(action) }
+        endGivenUp()
         schedule()
         let isAsBefore = wasWell == (machine.needCount == 0)
         switch event {
@@ -112,11 +114,13 @@ final class CatchUp {
     private func perform(_ action: CatchUpAction) {
         switch action {
         case .tell(let node, let wantsAnswer): tell(node, wantsAnswer: wantsAnswer)
-        case .exchange(let id, let node, let keyspace, let slots, let from):
+        case .exchange(let id, let node, let keyspace, let slots, var from):
+            // Of a generation that was emptied since: from the start.
+            if withBytes(of: from, { store.keyspace(ofStored: $0) }) != keyspace { from = [] }
             begin(
                 CatchUpPageInFlight(
                     id: id, began: replication.newRequest(), node: node, keyspace: keyspace, slots: slots, from: from,
-                    commit: store.committed))
+                    listed: store.listingPoint))
         case .compare(let id, let node, let units): compare(units, with: node, id: id)
         case .caughtUp(let outcome): note(outcome)
         }

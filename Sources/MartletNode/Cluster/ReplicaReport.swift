@@ -67,9 +67,9 @@ extension ReplicaCoordinator {
     ) async throws(StorageError) -> (record: [UInt8]?, level: ReadLevel) {
         if !store.isInline {
             let cached = withBytes(of: storedKey) { key -> [UInt8]?? in
-                guard let entry = store.table.find(key, hash: hash), !entry.isLoading, entry.loadError == nil else {
-                    return nil
-                }
+                guard let entry = store.table.find(key, hash: hash) ?? store.entryOfBulk(key, hash: hash),
+                    !entry.isLoading, entry.loadError == nil
+                else { return nil }
                 var record: [UInt8]?
                 _ = entry.withRecord { record = $0.array }
                 return .some(record)

@@ -35,7 +35,7 @@ final class RecordStore {
     /// Hears that a keyspace was emptied: what is held of a former generation is void.
     var onGeneration: (() -> Void)?
     var table = RecordTable()
-    /// What came in bulk and cannot be relied on to be read from the disk yet, oldest first.
+    /// What came in bulk and is not to be read from the disk yet, oldest first: not committed, or not ``listed``.
     var bulk: [BulkRecords] = []
     /// Where values are unpacked to be digested.
     var digestScratch = ByteBuffer()
@@ -53,8 +53,9 @@ final class RecordStore {
     /// The number that the turn's batch will be committed under; 1 for the first.
     private(set) var openCommit: UInt64 = 1
     private(set) var committed: UInt64 = 0
-    /// What is committed after this stays in memory: listings of what is stored that are in use do not show it.
+    /// What is committed after this stays in memory, for ``mostKept`` commits: listings in use do not show it.
     var listed = UInt64.max
+    private static let mostKept: UInt64 = 64
     /// The backend failed for good.
     private(set) var failure: StorageError?
     var noteFailure: (@Sendable (StorageError) -> Void)?
@@ -101,9 +102,9 @@ final class RecordStore {
         submitLoads()
         let counted = counters
         published.withLock { $0 = counted }
-        let readable = min(committed, listed)
+        let readable = min(committed, max(listed, committed - min(committed, Self.mostKept)))
         if !bulk.isEmpty { bulk.removeAll { $0.commit <= readable } }
-        if !doubtful.isEmpty { forgetDoubtful() }
+        if !doubtful.isEmpty { forgetDoubtful(upTo: readable) }
         if !isInline { table.evict(to: cacheLimit, committed: readable) }
     }
 
@@ -172,6 +173,20 @@ final class RecordStore {
     /// The commit of the newest write: what the open turn has gathered is committed under the open number.
     var newestCommit: UInt64 { turnBatch.isEmpty ? openCommit - 1 : openCommit }
 
+    /// From when on a listing does not show what is stored.
+    struct ListingPoint {
+        fileprivate(set) var commit: UInt64
+        fileprivate var failures: Int
+    }
+
+    /// Of a listing of what is committed now.
+    var listingPoint: ListingPoint { ListingPoint(commit: committed, failures: failuresSeen) }
+
+    /// Whether memory still has all that was stored since a listing that ``listed`` covers.
+    func keepsAll(since point: ListingPoint) -> Bool {
+        point.failures == failuresSeen && committed <= point.commit + Self.mostKept
+    }
+
     /// Runs `body` when the next commit is done or failed.
     func whenCommitted(_ body: @escaping () -> Void) { commitWaiters.append(body) }
 
@@ -228,7 +243,8 @@ final class RecordStore {
             if isReplicated { minting.giveUpBirths() }
             trees?.forgetAll()
             let done = committed
-            bulk.removeAll { $0.commit > done }
+            reader.refresh()  // what had been committed is read from the disk from now on
+            bulk.removeAll()
             table.removeAll { $0.pendingCommit > done && $0.pins == 0 && !$0.isLoading }
             table.forEach { entry in
                 if entry.pendingCommit > done {
@@ -371,11 +387,11 @@ final class RecordStore {
         needTurnEnd()
     }
 
-    private func forgetDoubtful() {
+    private func forgetDoubtful(upTo readable: UInt64) {
         doubtful.removeAll { storedKey in
             let entry = withBytes(of: storedKey) { table.find($0, hash: hash(ofStored: $0)) }
             guard let entry, !entry.isLoading, entry.pendingCommit <= committed else { return true }
-            guard entry.pins == 0, entry.pendingCommit <= listed else { return false }
+            guard entry.pins == 0, entry.pendingCommit <= readable else { return false }
             table.remove(entry)
             return true
         }

@@ -34,7 +34,9 @@ import Testing
     }
 
     static func storedKey(_ random: inout Seeded) -> [UInt8] {
-        [StoredKey.Class.data.rawValue] + random.bytes(15 + Int.random(in: 0...20, using: &random))
+        var key = [StoredKey.Class.data.rawValue] + random.bytes(15 + Int.random(in: 0...20, using: &random))
+        key[9] &= 0x3f  // a slot
+        return key
     }
 
     static func outcome(_ random: inout Seeded) -> ReplicaWriteReply.Outcome {
@@ -171,6 +173,7 @@ import Testing
             (0, [0, 0, 1, 16] + key + [0]),  // a record of no bytes
             (0, [0, 0, 1, 15] + Array(key.dropLast()) + [1, 1]),  // a key without a whole prefix
             (0, [0, 0, 1, 16, 2] + Array(key.dropLast()) + [1, 1]),  // a node's own entry
+            (0, [0, 0, 1, 16] + key[..<9] + [0x40] + key[10...] + [1, 1]),  // no slot
             (1, [0x80, 0x80, 0x80, 0x01] + [UInt8](repeating: 1, count: 100)), (1, [1, 0, 3] + key),
             (2, [2, 1, 16] + key), (3, [1, 5]), (3, [1, 2] + key),
         ]
