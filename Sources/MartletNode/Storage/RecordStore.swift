@@ -7,7 +7,8 @@ internal import Synchronization
 ///
 /// Over a volatile backend, reads and writes go straight to the backend, inline. Over any other, records pass through
 /// the ``RecordTable``: what commands need is made resident first (``fetch(_:hash:)``), commands run on resident
-/// records alone, and their writes form the turn's batch, which the committer takes at the end of the turn.
+/// records alone, and their writes form the turn's batch, which the committer takes at the end of the turn. What other
+/// owners send of keys that this one holds nothing of goes into that batch without an entry each (``BulkRecords``).
 final class RecordStore {
     let loop: any EventLoop
     let clock: any NodeClock
