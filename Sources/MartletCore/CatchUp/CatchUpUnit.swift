@@ -110,9 +110,9 @@ public struct CatchUpSettings: Hashable, Sendable {
     /// How long an exchange of one page may take.
     public var patience: UInt64 = 5_000_000_000
     /// Records listed in a page.
-    public var pageEntries = 1024
+    public var pageEntries = 2048
     /// Bytes of keys listed, or of records sent, in one message; a message holds one record at least.
-    public var pageBytes = 256 << 10
+    public var pageBytes = 448 << 10
     /// Units in one page.
     public var pageUnits = 2048
     /// Whether well replicas are compared page by page, when a link opens and periodically: not where Merkle trees are.
